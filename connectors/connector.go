@@ -1,0 +1,98 @@
+// Package connectors defines what Tenure asks of a target system, as small capability interfaces. A connector is one
+// package that implements Connector and whichever capabilities its system has; connectortest holds the suite that every
+// connector passes. A connector translates and reports: it never retries, never sleeps, and knows nothing of policy,
+// plans, the database or Temporal.
+//
+// The vocabulary is the field's: an account is a person's entry in a target; an entitlement is something an account can
+// hold there (a group, a role, a licence); a grant is one account holding one entitlement.
+package connectors
+
+import (
+	"context"
+	"time"
+)
+
+// Account is a person's entry in a target, as read from it or as wished for.
+type Account struct {
+	// NativeID is the target's own immutable id; empty in a wish for an account that does not exist yet.
+	NativeID string
+	// Enabled is whether the account can be used to sign in.
+	Enabled bool
+	// Attributes are keyed as the target's mapping names them (for SCIM: "userName", "name.givenName",
+	// "emails[type eq \"work\"].value", "urn:…:User:department"). Values are string, bool, float64, []any or map[string]any.
+	Attributes map[string]any
+}
+
+// Entitlement is something that an account can hold in a target.
+type Entitlement struct {
+	NativeID string
+	// Kind is the connector's word for it: "group", "licence", "role".
+	Kind string
+	// Name is what policy calls it: the display name of a group.
+	Name string
+}
+
+// Page asks for a part of a listing. Cursor is empty for the first page, else the Next of the page before, verbatim.
+type Page struct {
+	Cursor string
+	Limit  int // a wish; 0 leaves it to the connector
+}
+
+// Accounts is one page of a listing of accounts. Next is empty on the last page.
+type Accounts struct {
+	Items []Account
+	Next  string
+}
+
+// Evidence is what a target answered when asked whether an action took effect; it is stored with the operation. It
+// holds facts that can be shown to an auditor (attribute names, native ids, counts, times), never a secret.
+type Evidence map[string]any
+
+// Connector is what every target can do: be probed, and have its accounts read. ApplyAccount calls it first, in every
+// attempt, since what should be done follows from what is.
+type Connector interface {
+	// Probe makes the cheapest call that proves the target reachable and the credentials valid. The schedule that
+	// watches a target which is down calls it.
+	Probe(ctx context.Context) error
+	// GetAccount reads one account by its native id; KindNotFound when it is not there.
+	GetAccount(ctx context.Context, nativeID string) (Account, error)
+	// FindAccounts reads the accounts whose attribute equals value: the look-up before any create, and after an
+	// ambiguous time-out. None is an empty slice and no error.
+	FindAccounts(ctx context.Context, attribute, value string) ([]Account, error)
+	// ListAccounts reads all accounts, page by page.
+	ListAccounts(ctx context.Context, page Page) (Accounts, error)
+}
+
+// AccountWriter is a target whose accounts Tenure creates and changes.
+type AccountWriter interface {
+	// CreateAccount creates the account and answers it as the target stored it. KindConflict when the target says that
+	// it exists; KindAmbiguous when the request may or may not have taken effect.
+	CreateAccount(ctx context.Context, account Account) (Account, error)
+	// UpdateAccount makes the named attributes equal to changes; a nil value removes the attribute. Attributes that are
+	// not named stay.
+	UpdateAccount(ctx context.Context, nativeID string, changes map[string]any) error
+	// SetEnabled enables or disables the account. Repeating it is not an error.
+	SetEnabled(ctx context.Context, nativeID string, enabled bool) error
+	// DeleteAccount deletes the account; one that is already gone is not an error.
+	DeleteAccount(ctx context.Context, nativeID string) error
+}
+
+// SessionEnder is a target that can end a person's sessions. A leave calls it right after the account is disabled.
+type SessionEnder interface {
+	// EndSessions ends every session and revokes every refresh token of the account.
+	EndSessions(ctx context.Context, nativeID string) error
+	// SessionsEnded reads back whether sessions begun before the given time are refused.
+	SessionsEnded(ctx context.Context, nativeID string, before time.Time) (bool, Evidence, error)
+}
+
+// EntitlementGranter is a target whose entitlements Tenure grants and revokes.
+type EntitlementGranter interface {
+	// FindEntitlement resolves an entitlement by the name that policy uses; KindNotFound when the target has none.
+	FindEntitlement(ctx context.Context, kind, name string) (Entitlement, error)
+	// GrantsOf reads the entitlements that the account holds, all pages.
+	GrantsOf(ctx context.Context, nativeID string) ([]Entitlement, error)
+	// Grant gives the account the entitlement; one it holds already is not an error.
+	Grant(ctx context.Context, nativeID string, entitlement Entitlement) error
+	// Revoke takes the entitlement from the account, and never anything else; one it does not hold is not an error.
+	Revoke(ctx context.Context, nativeID string, entitlement Entitlement) error
+}

@@ -1,0 +1,239 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/tenurehq/tenure/connectors"
+	"github.com/tenurehq/tenure/internal/identity"
+	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/internal/store"
+	"github.com/tenurehq/tenure/workflows"
+)
+
+// ApplyAccount makes one account in one target what its plan says, reads it back, and records what it found. It never
+// gives up by an error of its own: it asks the engine to try again, or answers an outcome that the run can act on.
+func (a *Activities) ApplyAccount(ctx context.Context, request workflows.ApplyRequest) (workflows.Outcome, error) {
+	at := a.targets.get(request.Org, request.Step.Target)
+	leave, ok := at.enter(ctx, request.Step.Limit, request.Step.Urgent)
+	if !ok {
+		return "", again("busy", request.Step.Account, 500*time.Millisecond)
+	}
+	defer leave()
+	defer heartbeat(ctx)()
+	job, err := a.lifecycle.Begin(ctx, request)
+	if err != nil {
+		a.log.WarnContext(ctx, "begin attempt", "org", request.Org, "account", request.Step.Account, "error", err)
+		return "", again("database", request.Step.Account, 0)
+	}
+	if job == nil {
+		return workflows.OutcomeSuperseded, nil
+	}
+	if job.Down {
+		return a.down(ctx, job)
+	}
+	outcome, err := a.attempt(ctx, at, job, time.Duration(request.Step.Timeout), request)
+	if err != nil {
+		return a.failed(ctx, at, request, job, err)
+	}
+	a.judge(ctx, at, request, false)
+	return outcome, nil
+}
+
+// attempt does the work within its time and records it.
+func (a *Activities) attempt(ctx context.Context, at *target, job *lifecycle.Job, timeout time.Duration, request workflows.ApplyRequest) (workflows.Outcome, error) {
+	connector, err := a.targets.connect(at, job.Target, job.PolicyVersion, a.lifecycle.Now())
+	if err != nil {
+		return "", &connectors.Error{Kind: connectors.KindInvalid, Action: "connect", Detail: err.Error(), Err: err}
+	}
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	w := work{job: job, connector: connector, target: at, now: a.lifecycle.Now}
+	if request.Step.Kind == workflows.StepConfirm {
+		return a.confirm(ctx, bounded, w)
+	}
+	reading, err := w.run(bounded)
+	if err != nil {
+		return "", err
+	}
+	ctx, done := recording(ctx)
+	defer done()
+	return job.Verified(ctx, reading)
+}
+
+// confirm reads back once more what was verified before.
+func (a *Activities) confirm(ctx, bounded context.Context, w work) (workflows.Outcome, error) {
+	reading, err := w.read(bounded)
+	contradicted := errors.Is(err, errContradicted)
+	if err != nil && !contradicted {
+		return "", err
+	}
+	ctx, done := recording(ctx)
+	defer done()
+	if contradicted {
+		return w.job.Contradicted(ctx)
+	}
+	return w.job.Confirmed(ctx, reading)
+}
+
+// down answers for a target that is known to be down. A leave settles into waiting at once; a joiner or mover has its
+// budget first.
+func (a *Activities) down(ctx context.Context, job *lifecycle.Job) (workflows.Outcome, error) {
+	now := a.lifecycle.Now()
+	patience := job.DownSince.Add(job.Target.BlockBudget).Sub(now)
+	if !job.Step.Leave && patience > 0 {
+		return "", again("down", job.Account.ID.String(), min(patience, 5*time.Second))
+	}
+	ctx, done := recording(ctx)
+	defer done()
+	outcome, err := job.SetBack(ctx, workflows.OutcomeBlocked, true, store.Finding{Action: "target", Code: "down"})
+	if err != nil {
+		return "", again("database", job.Account.ID.String(), 0)
+	}
+	return outcome, nil
+}
+
+// failed decides what becomes of an attempt that did not come to its end.
+func (a *Activities) failed(ctx context.Context, at *target, request workflows.ApplyRequest, job *lifecycle.Job, cause error) (workflows.Outcome, error) {
+	if errors.Is(cause, errSuperseded) {
+		return workflows.OutcomeSuperseded, nil
+	}
+	kind, finding, theirs := diagnose(cause)
+	if !theirs && ctx.Err() == nil {
+		a.log.WarnContext(ctx, "attempt failed on our side", "org", request.Org, "account", request.Step.Account, "target", request.Step.Target, "error", cause)
+		return "", again("internal", request.Step.Account, 0)
+	}
+	clean := kind != connectors.KindAmbiguous
+	if ctx.Err() == nil {
+		a.judge(ctx, at, request, kind == connectors.KindUnavailable || kind == connectors.KindAmbiguous)
+	}
+	outcome := a.verdict(ctx, job, kind)
+	recordCtx, done := recording(ctx)
+	defer done()
+	recorded, err := job.SetBack(recordCtx, outcome, clean, finding)
+	switch {
+	case err != nil:
+		a.log.WarnContext(ctx, "record setback", "org", request.Org, "account", request.Step.Account, "error", err)
+		return "", again("database", request.Step.Account, 0)
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case recorded == workflows.OutcomeSuperseded, outcome != "":
+		return recorded, nil
+	}
+	return "", again(string(kind), request.Step.Account, retryAfter(cause))
+}
+
+// verdict is "" while the attempt should be tried again at once.
+func (a *Activities) verdict(ctx context.Context, job *lifecycle.Job, kind connectors.Kind) workflows.Outcome {
+	switch {
+	case ctx.Err() != nil:
+		return ""
+	case kind.Permanent(), kind == connectors.KindConflict:
+		return workflows.OutcomeFailed
+	case kind == connectors.KindThrottled:
+		return ""
+	}
+	budget := job.Target.BlockBudget
+	if job.Step.Leave {
+		budget = min(budget, 30*time.Second) // then the run itself waits, visibly, and tries on
+	}
+	if a.lifecycle.Now().Sub(job.FirstFailure()) < budget {
+		return ""
+	}
+	if job.Step.Leave {
+		return workflows.OutcomeBlocked
+	}
+	return workflows.OutcomeFailed // the target is up: it is this account that it cannot do
+}
+
+// diagnose reads what a failed attempt says of itself; theirs is false when it is not the target that failed.
+func diagnose(cause error) (kind connectors.Kind, finding store.Finding, theirs bool) {
+	finding = store.Finding{Action: "attempt"}
+	var acting *actionError
+	if errors.As(cause, &acting) {
+		finding.Action = acting.action
+	}
+	var refusal *connectors.Error
+	code := identity.ErrorCode(cause)
+	switch {
+	case errors.As(cause, &refusal):
+		kind, theirs = refusal.Kind, true
+		if finding.Detail = refusal.Detail; finding.Detail == "" {
+			finding.Detail = refusal.Error()
+		}
+	case errors.Is(cause, errUnverified):
+		kind, finding.Detail, theirs = connectors.KindUnavailable, cause.Error(), true
+	case code == identity.Conflict || code == identity.Invalid:
+		kind, finding.Detail, theirs = connectors.KindConflict, cause.Error(), true
+	default:
+		kind = connectors.KindAmbiguous
+	}
+	finding.Code = string(kind)
+	return kind, finding, theirs
+}
+
+func retryAfter(cause error) time.Duration {
+	var refusal *connectors.Error
+	if errors.As(cause, &refusal) && refusal.Kind == connectors.KindThrottled {
+		return max(refusal.RetryAfter, 100*time.Millisecond)
+	}
+	return 0
+}
+
+// judge tells the target's health the end of an attempt, and the rows when that changes it.
+func (a *Activities) judge(ctx context.Context, at *target, request workflows.ApplyRequest, failed bool) {
+	now := a.lifecycle.Now()
+	health, changed := at.health.note(failed, now)
+	if !changed {
+		return
+	}
+	ctx, done := recording(ctx)
+	defer done()
+	if err := a.lifecycle.SetHealth(ctx, request.Org, request.Step.Target, health, "attempts"); err != nil {
+		a.log.WarnContext(ctx, "set target's health", "org", request.Org, "target", request.Step.Target, "error", err)
+		return
+	}
+	a.log.InfoContext(ctx, "target's health changed", "org", request.Org, "target", request.Step.Target, "health", health)
+	if health != "down" {
+		return
+	}
+	if err := a.probes.Start(ctx, request.Org, request.Step.Target); err != nil { // else the sweeper does
+		a.log.WarnContext(ctx, "start probing", "org", request.Org, "target", request.Step.Target, "error", err)
+	}
+}
+
+// ProbeTarget looks whether a target that is down is back; if so its health is up, the probing ends, and the people who
+// wait for it are poked, leavers first.
+func (a *Activities) ProbeTarget(ctx context.Context, request workflows.ProbeRequest) error {
+	p, version, err := a.lifecycle.PolicyInForce(ctx, request.Org)
+	if err != nil {
+		return again("database", request.Target, 0)
+	}
+	target, ok := p.Target(request.Target)
+	if !ok {
+		return a.probes.Stop(ctx, request.Org, request.Target)
+	}
+	at := a.targets.get(request.Org, request.Target)
+	connector, err := a.targets.connect(at, target, version, a.lifecycle.Now())
+	if err == nil {
+		bounded, cancel := context.WithTimeout(ctx, min(target.AttemptTimeout, 15*time.Second))
+		defer cancel()
+		err = connector.Probe(bounded)
+	}
+	if err != nil {
+		if noteErr := a.lifecycle.NoteProbe(ctx, request.Org, request.Target); noteErr != nil {
+			a.log.WarnContext(ctx, "note probe", "org", request.Org, "target", request.Target, "error", noteErr)
+		}
+		activity.GetLogger(ctx).Info("target is still down", "target", request.Target, "kind", connectors.KindOf(err))
+		return nil
+	}
+	at.health.reset()
+	if err := a.lifecycle.SetHealth(ctx, request.Org, request.Target, "up", "probe"); err != nil {
+		return fmt.Errorf("set health: %w", err)
+	}
+	return a.probes.Stop(ctx, request.Org, request.Target)
+}

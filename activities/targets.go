@@ -1,0 +1,177 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/tenurehq/tenure/connectors"
+	"github.com/tenurehq/tenure/internal/policy"
+)
+
+// targets keeps, for each organization's target, its connector, its share of concurrency, and how it has been doing.
+type targets struct {
+	registry connectors.Registry
+	mu       sync.Mutex
+	byKey    map[targetKey]*target
+}
+
+type targetKey struct{ org, name string }
+
+func newTargets(registry connectors.Registry) *targets {
+	return &targets{registry: registry, byKey: map[targetKey]*target{}}
+}
+
+// target is one system as this worker knows it.
+type target struct {
+	mu        sync.Mutex
+	version   int64 // of the policy that the connector was made from
+	made      time.Time
+	connector connectors.Connector
+	// bulk and urgent bound the attempts that run at once. A leave has a share of its own, so that a hanging target that
+	// has filled the bulk share does not make it wait.
+	bulk, urgent *semaphore.Weighted
+	limit        int
+	entitlements map[string]connectors.Entitlement
+	health       window
+}
+
+func (t *targets) get(org, name string) *target {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := targetKey{org, name}
+	if t.byKey[key] == nil {
+		t.byKey[key] = &target{entitlements: map[string]connectors.Entitlement{}}
+	}
+	return t.byKey[key]
+}
+
+// settingsAge is how long resolved secrets are kept, so that a rotated file is read again.
+const settingsAge = time.Minute
+
+// connect answers the target's connector, made anew when the policy changed or the secrets are old.
+func (t *targets) connect(at *target, p policy.Target, version int64, now time.Time) (connectors.Connector, error) {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.connector != nil && at.version == version && now.Sub(at.made) < settingsAge {
+		return at.connector, nil
+	}
+	settings, err := policy.ResolveSettings(p.Settings, os.LookupEnv, os.ReadFile)
+	if err != nil {
+		return nil, fmt.Errorf("settings of target %s: %w", p.Name, err)
+	}
+	connector, err := t.registry.New(p.Connector, settings)
+	if err != nil {
+		return nil, fmt.Errorf("settings of target %s: %w", p.Name, err)
+	}
+	at.connector, at.version, at.made = connector, version, now
+	at.entitlements = map[string]connectors.Entitlement{}
+	return connector, nil
+}
+
+// enter takes a place among the attempts at the target; ok is false when none came free in time, so that a busy target
+// does not hold the worker's slots.
+func (t *target) enter(ctx context.Context, limit int, urgent bool) (leave func(), ok bool) {
+	t.mu.Lock()
+	if t.limit != limit {
+		t.limit, t.bulk, t.urgent = limit, semaphore.NewWeighted(int64(limit)), semaphore.NewWeighted(int64(limit))
+	}
+	places := t.bulk
+	if urgent {
+		places = t.urgent
+	}
+	t.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	if places.Acquire(ctx, 1) != nil {
+		return nil, false
+	}
+	return func() { places.Release(1) }, true
+}
+
+// entitlement resolves what policy calls an entitlement, once for as long as the connector is kept.
+func (t *target) entitlement(ctx context.Context, granter connectors.EntitlementGranter, e policy.Entitlement) (connectors.Entitlement, error) {
+	key := e.Kind + "/" + e.Name
+	t.mu.Lock()
+	found, ok := t.entitlements[key]
+	t.mu.Unlock()
+	if ok {
+		return found, nil
+	}
+	found, err := granter.FindEntitlement(ctx, e.Kind, e.Name)
+	if err == nil {
+		t.mu.Lock()
+		t.entitlements[key] = found
+		t.mu.Unlock()
+	}
+	return found, err
+}
+
+// forget drops a resolved entitlement that the target no longer knows.
+func (t *target) forget(e policy.Entitlement) {
+	t.mu.Lock()
+	delete(t.entitlements, e.Kind+"/"+e.Name)
+	t.mu.Unlock()
+}
+
+// window judges a target's health by the ends of its latest attempts.
+type window struct {
+	mu          sync.Mutex
+	results     [20]bool // true: failed
+	next, n     int
+	consecutive int
+	since       time.Time // of the first of the consecutive failures
+	shown       string
+}
+
+// The bounds of the judgement: so many failures in a row over at least that time mean down; that share of the window
+// means degraded.
+const (
+	downAfter     = 5
+	downOver      = 2 * time.Second
+	degradedShare = 0.3
+)
+
+// note adds the end of an attempt and answers the health; changed says that it differs from the one answered before.
+func (w *window) note(failed bool, now time.Time) (health string, changed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.results[w.next], w.next = failed, (w.next+1)%len(w.results)
+	w.n = min(w.n+1, len(w.results))
+	switch {
+	case !failed:
+		w.consecutive = 0
+	case w.consecutive == 0:
+		w.consecutive, w.since = 1, now
+	default:
+		w.consecutive++
+	}
+	failures := 0
+	for _, f := range w.results[:w.n] {
+		if f {
+			failures++
+		}
+	}
+	switch {
+	case w.consecutive >= downAfter && now.Sub(w.since) >= downOver:
+		health = "down"
+	case w.n == len(w.results) && float64(failures)/float64(w.n) >= degradedShare:
+		health = "degraded"
+	default:
+		health = "up"
+	}
+	changed = health != w.shown
+	w.shown = health
+	return health, changed
+}
+
+// reset forgets the past, when a probe has found the target well.
+func (w *window) reset() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.next, w.n, w.consecutive, w.shown = 0, 0, 0, "up"
+}

@@ -1,0 +1,409 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/tenurehq/tenure/connectors"
+	"github.com/tenurehq/tenure/internal/identity"
+	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/internal/policy"
+	"github.com/tenurehq/tenure/internal/store"
+)
+
+// work is one attempt at one account: read, change what differs, read back. It never creates before it has looked, and
+// asks before every change whether it still may.
+type work struct {
+	job       *lifecycle.Job
+	connector connectors.Connector
+	target    *target
+	now       func() time.Time
+}
+
+// errUnverified: the target answered that it did what it was asked, and does not show it (yet).
+var errUnverified = errors.New("the target does not show the change")
+
+// errContradicted: the second reading found something else than the first.
+var errContradicted = errors.New("the second reading found something else")
+
+// actionError says which operation's action went wrong.
+type actionError struct {
+	action string
+	err    error
+}
+
+func (e *actionError) Error() string { return e.action + ": " + e.err.Error() }
+func (e *actionError) Unwrap() error { return e.err }
+
+func acting(action string, err error) error {
+	if err == nil || errors.Is(err, errSuperseded) {
+		return err
+	}
+	return &actionError{action, err}
+}
+
+func (w work) run(ctx context.Context) (lifecycle.Reading, error) {
+	account, found, err := w.locate(ctx)
+	if err != nil {
+		return lifecycle.Reading{}, acting("look up", err)
+	}
+	if w.job.Step.Wish == nil {
+		return w.revoke(ctx, account, found)
+	}
+	return w.apply(ctx, account, found)
+}
+
+// locate finds the account: by its native id when that is known, else by the attribute that correlates.
+func (w work) locate(ctx context.Context) (connectors.Account, bool, error) {
+	if id := w.job.Account.NativeID; id != "" {
+		account, err := w.connector.GetAccount(ctx, id)
+		if connectors.KindOf(err) != connectors.KindNotFound {
+			return account, err == nil, err
+		}
+	}
+	if w.job.Step.CorrelateValue == "" {
+		return connectors.Account{}, false, nil
+	}
+	accounts, err := w.connector.FindAccounts(ctx, w.job.Target.Correlate, w.job.Step.CorrelateValue)
+	switch {
+	case err != nil || len(accounts) == 0:
+		return connectors.Account{}, false, err
+	case len(accounts) > 1:
+		return connectors.Account{}, false, identity.Errorf(identity.Conflict,
+			"%d accounts in %s have the same %s: leave one of them, then retry", len(accounts), w.job.Step.Target, w.job.Target.Correlate)
+	}
+	return accounts[0], true, w.job.Saw(ctx, accounts[0].NativeID)
+}
+
+// may asks the fence, right before a change.
+func (w work) may(ctx context.Context) error {
+	current, err := w.job.Current(ctx)
+	if err != nil {
+		return err
+	}
+	if !current {
+		return errSuperseded
+	}
+	return nil
+}
+
+// change runs one changing call under the fence.
+func (w work) change(ctx context.Context, action string, call func() error) error {
+	if err := w.may(ctx); err != nil {
+		return err
+	}
+	return acting(action, call())
+}
+
+// apply makes the account what policy says.
+func (w work) apply(ctx context.Context, account connectors.Account, found bool) (lifecycle.Reading, error) {
+	wish := w.job.Step.Wish
+	writer, ok := w.connector.(connectors.AccountWriter)
+	if !ok {
+		return lifecycle.Reading{}, acting(lifecycle.ActionCreate, unsupported("write accounts"))
+	}
+	created := !found
+	if created {
+		err := w.change(ctx, lifecycle.ActionCreate, func() (err error) {
+			account, err = writer.CreateAccount(ctx, connectors.Account{Enabled: wish.Enabled, Attributes: present(wish.Attributes)})
+			return err
+		})
+		if err != nil {
+			return lifecycle.Reading{}, err
+		}
+		if err := w.job.Saw(ctx, account.NativeID); err != nil {
+			return lifecycle.Reading{}, acting(lifecycle.ActionCreate, err)
+		}
+	} else if err := w.amend(ctx, writer, account); err != nil {
+		return lifecycle.Reading{}, err
+	}
+	if err := w.entitle(ctx, account.NativeID, created); err != nil {
+		return lifecycle.Reading{}, err
+	}
+	return w.read(ctx)
+}
+
+// amend changes what differs in an account that exists.
+func (w work) amend(ctx context.Context, writer connectors.AccountWriter, account connectors.Account) error {
+	wish := w.job.Step.Wish
+	if changes := difference(wish.Attributes, account.Attributes); len(changes) > 0 {
+		err := w.change(ctx, lifecycle.ActionUpdate, func() error { return writer.UpdateAccount(ctx, account.NativeID, changes) })
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case wish.Enabled && !account.Enabled && !w.job.Step.MayEnable:
+		return acting(lifecycle.ActionEnable, identity.Errorf(identity.Conflict,
+			"the account was disabled in %s, not by Tenure: find out why, enable it there or end the person's employment, then retry", w.job.Step.Target))
+	case wish.Enabled && !account.Enabled:
+		return w.change(ctx, lifecycle.ActionEnable, func() error { return writer.SetEnabled(ctx, account.NativeID, true) })
+	case !wish.Enabled && account.Enabled:
+		return w.disable(ctx, writer, account.NativeID)
+	}
+	return nil
+}
+
+// disable disables the account and ends its sessions, in that order: a session ended before could be opened again.
+func (w work) disable(ctx context.Context, writer connectors.AccountWriter, nativeID string) error {
+	err := w.change(ctx, lifecycle.ActionDisable, func() error { return writer.SetEnabled(ctx, nativeID, false) })
+	if err != nil {
+		return err
+	}
+	if sessions, ok := w.connector.(connectors.SessionEnder); ok {
+		return w.change(ctx, lifecycle.ActionEndSessions, func() error { return sessions.EndSessions(ctx, nativeID) })
+	}
+	return nil
+}
+
+// entitle takes back the recorded grants that are no longer due, then makes those that are. What else the account holds
+// is not Tenure's to take.
+func (w work) entitle(ctx context.Context, nativeID string, created bool) error {
+	step := w.job.Step
+	if len(step.Wish.Grants)+len(step.Revoke) == 0 {
+		return nil
+	}
+	granter, ok := w.connector.(connectors.EntitlementGranter)
+	if !ok {
+		return acting(lifecycle.ActionGrant, unsupported("grant entitlements"))
+	}
+	var held []connectors.Entitlement
+	if !created {
+		var err error
+		if held, err = granter.GrantsOf(ctx, nativeID); err != nil {
+			return acting("read grants", err)
+		}
+	}
+	for _, e := range step.Revoke {
+		for _, h := range held {
+			if h.Kind == e.Kind && h.Name == e.Name {
+				err := w.change(ctx, lifecycle.ActionRevoke+e.Kind+"/"+e.Name, func() error { return granter.Revoke(ctx, nativeID, h) })
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, e := range step.Wish.Grants {
+		if slices.ContainsFunc(held, func(h connectors.Entitlement) bool { return h.Kind == e.Kind && h.Name == e.Name }) {
+			continue
+		}
+		if err := w.grant(ctx, granter, nativeID, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w work) grant(ctx context.Context, granter connectors.EntitlementGranter, nativeID string, e policy.Entitlement) error {
+	action := lifecycle.ActionGrant + e.Kind + "/" + e.Name
+	entitlement, err := w.target.entitlement(ctx, granter, e)
+	if connectors.KindOf(err) == connectors.KindNotFound {
+		return acting(action, &connectors.Error{Kind: connectors.KindInvalid, Action: "find " + e.Kind + " " + e.Name,
+			Detail: fmt.Sprintf("%s has no %s called %q: make it there, or take it out of the policy", w.job.Step.Target, e.Kind, e.Name)})
+	}
+	if err != nil {
+		return acting(action, err)
+	}
+	err = w.change(ctx, action, func() error { return granter.Grant(ctx, nativeID, entitlement) })
+	if connectors.KindOf(err) == connectors.KindNotFound {
+		w.target.forget(e)
+	}
+	return err
+}
+
+// revoke takes everything away: the account is disabled, its sessions are ended, its memberships are removed.
+func (w work) revoke(ctx context.Context, account connectors.Account, found bool) (lifecycle.Reading, error) {
+	if !found {
+		return w.read(ctx)
+	}
+	writer, ok := w.connector.(connectors.AccountWriter)
+	if !ok {
+		return lifecycle.Reading{}, acting(lifecycle.ActionDisable, unsupported("disable accounts"))
+	}
+	if account.Enabled {
+		if err := w.disable(ctx, writer, account.NativeID); err != nil {
+			return lifecycle.Reading{}, err
+		}
+	} else if sessions, ok := w.connector.(connectors.SessionEnder); ok {
+		err := w.change(ctx, lifecycle.ActionEndSessions, func() error { return sessions.EndSessions(ctx, account.NativeID) })
+		if err != nil {
+			return lifecycle.Reading{}, err
+		}
+	}
+	if granter, ok := w.connector.(connectors.EntitlementGranter); ok {
+		held, err := granter.GrantsOf(ctx, account.NativeID)
+		if err != nil {
+			return lifecycle.Reading{}, acting(lifecycle.ActionRemoveMemberships, err)
+		}
+		for _, e := range held {
+			err := w.change(ctx, lifecycle.ActionRemoveMemberships, func() error { return granter.Revoke(ctx, account.NativeID, e) })
+			if err != nil {
+				return lifecycle.Reading{}, err
+			}
+		}
+	}
+	if w.job.Step.Delete {
+		err := w.change(ctx, lifecycle.ActionDelete, func() error { return writer.DeleteAccount(ctx, account.NativeID) })
+		if err != nil {
+			return lifecycle.Reading{}, err
+		}
+	}
+	return w.read(ctx)
+}
+
+// read reads the account back and compares it with what the plan asked for. It changes nothing.
+func (w work) read(ctx context.Context) (lifecycle.Reading, error) {
+	account, found, err := w.locate(ctx)
+	if err != nil {
+		return lifecycle.Reading{}, acting("read back", err)
+	}
+	reading := lifecycle.Reading{Found: found, Enabled: found && account.Enabled}
+	if found {
+		if granter, ok := w.connector.(connectors.EntitlementGranter); ok {
+			held, err := granter.GrantsOf(ctx, account.NativeID)
+			if err != nil {
+				return reading, acting("read back", err)
+			}
+			for _, e := range held {
+				reading.Held = append(reading.Held, policy.Entitlement{Kind: e.Kind, Name: e.Name})
+			}
+		}
+	}
+	if w.job.Step.Wish == nil {
+		return w.proveRevoked(ctx, reading)
+	}
+	return w.proveApplied(ctx, reading, account)
+}
+
+// proveRevoked holds the reading against a revocation and makes the evidence.
+func (w work) proveRevoked(ctx context.Context, reading lifecycle.Reading) (lifecycle.Reading, error) {
+	switch {
+	case reading.Enabled:
+		return reading, acting(lifecycle.ActionDisable, w.mismatch("the account is enabled"))
+	case len(reading.Held) > 0:
+		return reading, acting(lifecycle.ActionRemoveMemberships, w.mismatch("%d memberships are left", len(reading.Held)))
+	case reading.Found && w.job.Step.Delete:
+		return reading, acting(lifecycle.ActionDelete, w.mismatch("the account is there"))
+	}
+	evidence := map[string]any{"found": reading.Found, "enabled": reading.Enabled}
+	reading.Findings = append(reading.Findings,
+		w.verified(lifecycle.ActionDisable, evidence),
+		w.verified(lifecycle.ActionRemoveMemberships, map[string]any{"found": reading.Found, "memberships": 0}),
+		w.verified(lifecycle.ActionDelete, evidence))
+	sessions, err := w.proveSessionsEnded(ctx, reading.Found)
+	reading.Findings = append(reading.Findings, sessions)
+	return reading, err
+}
+
+func (w work) proveSessionsEnded(ctx context.Context, found bool) (store.Finding, error) {
+	sessions, ok := w.connector.(connectors.SessionEnder)
+	if !ok {
+		return store.Finding{Action: lifecycle.ActionEndSessions, Status: "unsupported", Code: string(connectors.KindUnsupported)}, nil
+	}
+	if !found {
+		return w.verified(lifecycle.ActionEndSessions, map[string]any{"found": false}), nil
+	}
+	ended, evidence, err := sessions.SessionsEnded(ctx, w.job.Account.NativeID, w.job.Began())
+	if err == nil && !ended {
+		err = w.mismatch("sessions are left")
+	}
+	if err != nil {
+		return store.Finding{}, acting(lifecycle.ActionEndSessions, err)
+	}
+	return w.verified(lifecycle.ActionEndSessions, evidence), nil
+}
+
+// proveApplied holds the reading against a wish and makes the evidence.
+func (w work) proveApplied(ctx context.Context, reading lifecycle.Reading, account connectors.Account) (lifecycle.Reading, error) {
+	wish := w.job.Step.Wish
+	if !reading.Found {
+		return reading, acting(lifecycle.ActionCreate, w.mismatch("the account is not found"))
+	}
+	if changes := difference(wish.Attributes, account.Attributes); len(changes) > 0 {
+		return reading, acting(lifecycle.ActionUpdate, w.mismatch("these attributes differ: %v", slices.Sorted(maps.Keys(changes))))
+	}
+	if reading.Enabled != wish.Enabled {
+		return reading, acting(lifecycle.ActionEnable, w.mismatch("enabled is %t", reading.Enabled))
+	}
+	for _, e := range wish.Grants {
+		if !slices.Contains(reading.Held, e) {
+			return reading, acting(lifecycle.ActionGrant+e.Kind+"/"+e.Name, w.mismatch("%s %s is not held", e.Kind, e.Name))
+		}
+		reading.Findings = append(reading.Findings, w.verified(lifecycle.ActionGrant+e.Kind+"/"+e.Name, map[string]any{"held": true}))
+	}
+	for _, e := range w.job.Step.Revoke {
+		if slices.Contains(reading.Held, e) {
+			return reading, acting(lifecycle.ActionRevoke+e.Kind+"/"+e.Name, w.mismatch("%s %s is still held", e.Kind, e.Name))
+		}
+		reading.Findings = append(reading.Findings, w.verified(lifecycle.ActionRevoke+e.Kind+"/"+e.Name, map[string]any{"held": false}))
+	}
+	evidence := map[string]any{"nativeId": account.NativeID, "enabled": reading.Enabled, "attributes": slices.Sorted(maps.Keys(wish.Attributes))}
+	for _, action := range []string{lifecycle.ActionCreate, lifecycle.ActionUpdate, lifecycle.ActionEnable, lifecycle.ActionDisable} {
+		reading.Findings = append(reading.Findings, w.verified(action, evidence))
+	}
+	if wish.Enabled {
+		return reading, nil
+	}
+	sessions, err := w.proveSessionsEnded(ctx, true)
+	reading.Findings = append(reading.Findings, sessions)
+	return reading, err
+}
+
+// mismatch is errUnverified, and errContradicted for a second reading, with what was found.
+func (w work) mismatch(format string, args ...any) error {
+	return fmt.Errorf("%w (%w): "+format, append([]any{errUnverified, errContradicted}, args...)...)
+}
+
+func (w work) verified(action string, evidence map[string]any) store.Finding {
+	now := w.now()
+	return store.Finding{Action: action, Status: "verified", Done: &now, Verified: &now, Evidence: evidence}
+}
+
+func unsupported(what string) error {
+	return &connectors.Error{Kind: connectors.KindUnsupported, Action: what, Detail: "the connector cannot " + what}
+}
+
+// present leaves out what should have no value.
+func present(attributes map[string]any) map[string]any {
+	out := map[string]any{}
+	for name, value := range attributes {
+		if value != nil {
+			out[name] = value
+		}
+	}
+	return out
+}
+
+// difference is what of the wish the account does not have, by attribute; nil for one that should have no value.
+func difference(wish, has map[string]any) map[string]any {
+	changes := map[string]any{}
+	for name, value := range wish {
+		if !equal(value, has[name]) {
+			changes[name] = value
+		}
+	}
+	return changes
+}
+
+// equal compares two values as JSON sees them; an empty string is no value.
+func equal(a, b any) bool {
+	if a == "" {
+		a = nil
+	}
+	if b == "" {
+		b = nil
+	}
+	if reflect.DeepEqual(a, b) {
+		return true
+	}
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}

@@ -1,0 +1,341 @@
+package lifecycle
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tenurehq/tenure/internal/identity"
+	"github.com/tenurehq/tenure/internal/policy"
+	"github.com/tenurehq/tenure/internal/store"
+)
+
+// Caller is who asks, as the record will say.
+type Caller struct {
+	Actor     string // "token:<id>", "cli:<user>", "run:<id>"
+	RequestID string
+}
+
+// Receipt answers an accepted event.
+type Receipt struct {
+	EventID  string
+	Identity uuid.UUID // zero while a case decides who it is
+	Effect   identity.Effect
+}
+
+// Accept takes an event of a source: in one transaction it joins the person's timeline, changes the identity, leaves a
+// poke in the outbox and an entry in the record. An event that came before is answered as it was then.
+func (s *Service) Accept(ctx context.Context, org string, caller Caller, event identity.Event) (Receipt, error) {
+	var receipt Receipt
+	var poked bool
+	inOrg := s.store.InOrg
+	if event.Type == identity.WorkerLeft {
+		inOrg = s.store.InOrgUrgent
+	}
+	err := inOrg(ctx, org, func(tx *store.Tx) error {
+		a := acceptance{Service: s, tx: tx, caller: caller, entry: identity.Entry{Event: event, ReceivedAt: s.now()}}
+		if err := a.run(ctx); err != nil {
+			return err
+		}
+		receipt, poked = a.receipt, a.poked
+		return nil
+	})
+	if err == nil && poked {
+		s.woken()
+	}
+	return receipt, err
+}
+
+// acceptance is one event on its way into the rows.
+type acceptance struct {
+	*Service
+	tx     *store.Tx
+	caller Caller
+	entry  identity.Entry
+
+	policy  *policy.Policy
+	source  string // the configured source
+	receipt Receipt
+	poked   bool
+}
+
+func (a *acceptance) run(ctx context.Context) error {
+	org, err := a.tx.Organization(ctx)
+	if err != nil {
+		return err
+	}
+	if a.policy, err = a.policyIn(ctx, a.tx, org.PolicyVersion); err != nil {
+		return err
+	}
+	rule, ok := a.policy.SourceFor(a.entry.Source)
+	if !ok {
+		return identity.InvalidField("source", "the policy of %q has no source that matches %q: name it under sources", a.tx.Org, a.entry.Source)
+	}
+	a.source = rule.Name
+	a.receipt = Receipt{EventID: a.entry.ID, Effect: identity.EffectNone}
+	if err := a.lock(ctx); err != nil {
+		return err
+	}
+	earlier, err := a.tx.Receipt(ctx, a.entry.Source, a.entry.ID)
+	if err != nil {
+		return err
+	}
+	if earlier != nil {
+		a.receipt.Effect = earlier.Effect
+		if earlier.Identity != nil {
+			a.receipt.Identity = *earlier.Identity
+		}
+		return nil
+	}
+	return a.join(ctx)
+}
+
+// lock serializes events about one person, and an event that names a manager with that manager's own arrival.
+func (a *acceptance) lock(ctx context.Context) error {
+	var managers []string
+	if key := a.entry.Patch.Text("managerEmployeeId"); key != "" && key != a.entry.EmployeeID {
+		managers = append(managers, key)
+	}
+	return a.tx.LockPersons(ctx, []string{a.entry.EmployeeID}, managers)
+}
+
+// join puts the event into the timeline of the person it is about, once it is known who that is.
+func (a *acceptance) join(ctx context.Context) error {
+	id, known, err := a.tx.Link(ctx, a.source, a.entry.EmployeeID)
+	if err != nil {
+		return err
+	}
+	own, err := a.tx.PersonEntries(ctx, a.source, a.entry.EmployeeID)
+	if err != nil {
+		return err
+	}
+	if identity.AmbiguousRelationship(plain(own), a.entry.Event) {
+		return identity.InvalidField("data.relationshipId", "employee has several work relationships in source %q: say which one is meant", a.source)
+	}
+	if !known {
+		if id, err = a.correlate(ctx); err != nil {
+			return err
+		}
+	}
+	if id == nil { // a case is open: the facts wait with it
+		if err := a.tx.InsertRecord(ctx, a.source, a.entry, store.Receipt{Effect: identity.EffectNone}); err != nil {
+			return err
+		}
+		return a.audit(ctx, nil)
+	}
+	if err := a.change(ctx, *id); err != nil {
+		return err
+	}
+	a.receipt.Identity = *id
+	if err := a.tx.InsertRecord(ctx, a.source, a.entry, store.Receipt{Identity: id, Effect: a.receipt.Effect}); err != nil {
+		return err
+	}
+	return a.audit(ctx, id)
+}
+
+func (a *acceptance) audit(ctx context.Context, id *uuid.UUID) error {
+	entry := store.AuditEntry{Actor: a.caller.Actor, RequestID: a.caller.RequestID, Action: "event.accepted", ObjectType: "event",
+		ObjectID: a.entry.ID, Detail: map[string]any{"type": a.entry.Type, "source": a.entry.Source, "effect": a.receipt.Effect,
+			"fields": a.entry.Patch.Fields()}}
+	if id != nil {
+		entry.Identity = *id
+	}
+	return a.tx.Audit(ctx, entry)
+}
+
+// change computes what the identity becomes with the new entry, and writes it.
+func (a *acceptance) change(ctx context.Context, id uuid.UUID) error {
+	row, err := a.tx.IdentityForUpdate(ctx, id)
+	fresh := identity.ErrorCode(err) == identity.NotFound
+	if err != nil && !fresh {
+		return err
+	}
+	if fresh {
+		row = store.Identity{ID: id}
+	}
+	entries, err := a.tx.IdentityEntries(ctx, id)
+	if err != nil {
+		return err
+	}
+	now := a.entry.ReceivedAt
+	before := newTimeline(entries, a.policy)
+	after := newTimeline(append(entries, store.SourcedEntry{Source: a.source, Entry: a.entry}), a.policy)
+	var was *identity.Situation
+	if len(entries) > 0 {
+		situation := before.at(now)
+		was = &situation
+	}
+	is := after.at(now)
+	moved := !identity.SameOutlook(identity.Outlook(now, before.at), identity.Outlook(now, after.at))
+	a.receipt.Effect = identity.Derive(was, is, moved)
+	if !fresh && a.receipt.Effect == identity.EffectNone {
+		return nil
+	}
+	return a.write(ctx, row, is, fresh)
+}
+
+// write stores the changed identity and pokes whoever is concerned.
+func (a *acceptance) write(ctx context.Context, row store.Identity, is identity.Situation, fresh bool) error {
+	poked, err := a.saveSituation(ctx, a.tx, a.policy, row, is, a.entry.ReceivedAt)
+	if err != nil {
+		return err
+	}
+	a.poked = poked
+	if !fresh {
+		return nil
+	}
+	if err := a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, &row.ID); err != nil {
+		return err
+	}
+	return a.adoptReports(ctx, a.tx, a.policy, a.entry.EmployeeID, row.ID)
+}
+
+// saveSituation writes what the sources now say of an identity under a new version, fences a leave, and pokes it. Those
+// whose accounts show something of their manager are poked with him.
+func (s *Service) saveSituation(ctx context.Context, tx *store.Tx, p *policy.Policy, row store.Identity, is identity.Situation, now time.Time) (bool, error) {
+	changed := !identity.SameAttributes(row.Attributes, is.Attributes)
+	if err := s.assign(ctx, tx, &row, is, now); err != nil {
+		return false, err
+	}
+	row.Version++
+	if err := tx.SaveIdentity(ctx, row); err != nil {
+		return false, err
+	}
+	class := identity.ClassChange
+	if row.State.Gone() {
+		class = identity.ClassLeave
+		if err := tx.Fence(ctx, row.ID); err != nil {
+			return false, err
+		}
+	}
+	if err := tx.Enqueue(ctx, row.ID, row.Version, class, nil); err != nil {
+		return false, err
+	}
+	if changed && row.Version > 1 && p.RefersToManager() {
+		reports, err := tx.Reports(ctx, row.ID)
+		if err != nil {
+			return false, err
+		}
+		if len(reports) > 0 {
+			return true, tx.RaiseVersions(ctx, reports, identity.ClassReconcile)
+		}
+	}
+	return true, nil
+}
+
+// assign copies a situation into an identity's row and resolves the manager.
+func (s *Service) assign(ctx context.Context, tx *store.Tx, row *store.Identity, is identity.Situation, now time.Time) error {
+	switch {
+	case !is.State.Gone():
+		row.LeftAt = nil
+	case row.LeftAt == nil:
+		// The tiers' anchor is the first moment we knew: a backdated leave cannot have met its deadlines before.
+		row.LeftAt = &now
+	}
+	row.State, row.Attributes, row.Immediate, row.Reason = is.State, is.Attributes, is.Immediate, is.Reason
+	row.StartsAt, row.EndsAt = optional(is.StartsAt), optional(is.EndsAt)
+	if row.ManagerKey != is.Attributes.ManagerEmployeeID || row.ManagerID == nil {
+		row.ManagerKey, row.ManagerID = is.Attributes.ManagerEmployeeID, nil
+		if row.ManagerKey != "" {
+			var err error
+			if row.ManagerID, err = tx.ResolveManager(ctx, row.ManagerKey); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// adoptReports gives those who named this person as their manager before the arrival what follows from it.
+func (s *Service) adoptReports(ctx context.Context, tx *store.Tx, p *policy.Policy, employeeID string, id uuid.UUID) error {
+	reports, err := tx.AdoptReports(ctx, employeeID, id)
+	if err != nil || len(reports) == 0 || !p.RefersToManager() {
+		return err
+	}
+	return tx.RaiseVersions(ctx, reports, identity.ClassReconcile)
+}
+
+// correlate decides who an unknown person of the source is: an identity that a rule finds, a new one, or nobody yet
+// when only a person can tell.
+func (a *acceptance) correlate(ctx context.Context) (*uuid.UUID, error) {
+	alone := newTimeline([]store.SourcedEntry{{Source: a.source, Entry: a.entry}}, a.policy).at(a.entry.ReceivedAt)
+	for _, rule := range a.policy.Correlations() {
+		if _, comparable := rule.Key(alone.Attributes); !comparable {
+			continue
+		}
+		values := map[string]string{}
+		for _, attribute := range rule.Match {
+			values[attribute] = alone.Attributes.Text(attribute)
+		}
+		candidates, err := a.tx.MatchIdentities(ctx, values)
+		if err != nil {
+			return nil, err
+		}
+		if len(candidates) == 0 {
+			continue
+		}
+		if len(candidates) == 1 && rule.Link {
+			// Two people of one source are two people, whatever they share, until somebody says otherwise.
+			taken, err := a.tx.HasLinkFrom(ctx, candidates[0], a.source)
+			if err != nil {
+				return nil, err
+			}
+			if !taken {
+				return &candidates[0], a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, &candidates[0])
+			}
+		}
+		return nil, a.openCase(ctx, rule.Name, candidates)
+	}
+	id := uuid.New()
+	return &id, nil
+}
+
+func (a *acceptance) openCase(ctx context.Context, rule string, candidates []uuid.UUID) error {
+	if err := a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, nil); err != nil {
+		return err
+	}
+	c := store.Case{ID: uuid.New(), Source: a.source, EmployeeID: a.entry.EmployeeID, Candidates: candidates, Rule: rule, OpenedAt: a.entry.ReceivedAt}
+	if err := a.tx.OpenCase(ctx, c); err != nil {
+		return err
+	}
+	return a.tx.Audit(ctx, store.AuditEntry{Actor: a.caller.Actor, RequestID: a.caller.RequestID, Action: "case.opened", ObjectType: "case",
+		ObjectID: c.ID.String(), Detail: map[string]any{"rule": rule, "candidates": candidates}})
+}
+
+// timeline computes an identity's situation from all its sources' entries.
+type timeline struct {
+	bySource map[string][]identity.Entry
+	policy   *policy.Policy
+}
+
+func newTimeline(entries []store.SourcedEntry, p *policy.Policy) timeline {
+	t := timeline{bySource: map[string][]identity.Entry{}, policy: p}
+	for _, e := range entries {
+		t.bySource[e.Source] = append(t.bySource[e.Source], e.Entry)
+	}
+	return t
+}
+
+func (t timeline) at(moment time.Time) identity.Situation {
+	records := make([]identity.Record, 0, len(t.bySource))
+	for source, entries := range t.bySource {
+		records = append(records, identity.Fold(source, entries, moment, t.policy.Zone()))
+	}
+	return identity.Combine(records, identity.Precedence(t.policy.Precedence()))
+}
+
+func plain(entries []store.SourcedEntry) []identity.Entry {
+	out := make([]identity.Entry, len(entries))
+	for i, e := range entries {
+		out[i] = e.Entry
+	}
+	return out
+}
+
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

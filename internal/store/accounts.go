@@ -1,0 +1,295 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tenurehq/tenure/internal/identity"
+)
+
+// Account is a row of accounts: what is known of a person's account in a target, and of the work on it.
+type Account struct {
+	ID             uuid.UUID
+	Identity       uuid.UUID
+	Target         string
+	NativeID       string
+	CorrelateValue string // finds the account in the target before its native id is known
+	State          identity.AccountState
+	Epoch          int64
+	PlanID         string
+	PlanDigest     []byte
+	AppliedDigest  []byte
+	Applied        *Applied
+	Reasons        json.RawMessage // why policy gives the account
+	Policy         int64           // the policy's version that gave them
+	Outcome        string          // "", applied, failed, blocked, held
+	OutcomeVersion int64
+	OutcomePolicy  int64
+	FirstFailureAt *time.Time
+	BlockedSince   *time.Time
+	RetryAt        *time.Time
+	Attempts       int
+	InFlightUntil  *time.Time
+	VerifiedAt     *time.Time
+	ConfirmedAt    *time.Time
+	ConfirmDueAt   *time.Time
+	CreatedAt      time.Time
+}
+
+// Applied is what was last read back from a target.
+type Applied struct {
+	Enabled    bool           `json:"enabled"`
+	Attributes map[string]any `json:"attributes"`
+}
+
+const selectAccount = `select id, identity_id, target, coalesce(native_id, ''), correlate_value, state, epoch, plan_id, plan_digest, applied_digest, applied, reasons, policy,
+	outcome, outcome_version, outcome_policy, first_failure_at, blocked_since, retry_at, attempts, in_flight_until, verified_at,
+	confirmed_at, confirm_due_at, created_at from accounts `
+
+func scanAccount(row pgx.CollectableRow) (Account, error) {
+	var a Account
+	var applied []byte
+	err := row.Scan(&a.ID, &a.Identity, &a.Target, &a.NativeID, &a.CorrelateValue, &a.State, &a.Epoch, &a.PlanID, &a.PlanDigest, &a.AppliedDigest, &applied, &a.Reasons, &a.Policy,
+		&a.Outcome, &a.OutcomeVersion, &a.OutcomePolicy, &a.FirstFailureAt, &a.BlockedSince, &a.RetryAt, &a.Attempts, &a.InFlightUntil,
+		&a.VerifiedAt, &a.ConfirmedAt, &a.ConfirmDueAt, &a.CreatedAt)
+	if err == nil && applied != nil {
+		err = json.Unmarshal(applied, &a.Applied)
+	}
+	return a, err
+}
+
+// Accounts reads an identity's accounts, by target.
+func (tx *Tx) Accounts(ctx context.Context, id uuid.UUID) ([]Account, error) {
+	rows, err := tx.Query(ctx, selectAccount+`where org = $1 and identity_id = $2 order by target`, tx.Org, id)
+	if err != nil {
+		return nil, fmt.Errorf("read accounts: %w", err)
+	}
+	return pgx.CollectRows(rows, scanAccount)
+}
+
+// AccountsForUpdate reads an identity's accounts and locks them; the identity's row is locked before.
+func (tx *Tx) AccountsForUpdate(ctx context.Context, id uuid.UUID) ([]Account, error) {
+	rows, err := tx.Query(ctx, selectAccount+`where org = $1 and identity_id = $2 order by target for update`, tx.Org, id)
+	if err != nil {
+		return nil, fmt.Errorf("read accounts: %w", err)
+	}
+	return pgx.CollectRows(rows, scanAccount)
+}
+
+// Fence raises the epoch of all the identity's accounts, so that no attempt that began before may commit its outcome.
+func (tx *Tx) Fence(ctx context.Context, id uuid.UUID) error {
+	_, err := tx.Exec(ctx, `update accounts set epoch = epoch + 1 where org = $1 and identity_id = $2`, tx.Org, id)
+	if err != nil {
+		return fmt.Errorf("fence accounts: %w", err)
+	}
+	return nil
+}
+
+// PlanAccount records what a plan asks of an account, under a new epoch, and makes the row of one that does not exist
+// yet. Operations that earlier plans left open are superseded.
+func (tx *Tx) PlanAccount(ctx context.Context, a Account) error {
+	_, err := tx.Exec(ctx, `
+		insert into accounts (org, id, identity_id, target, state, epoch, plan_id, plan_digest, reasons, policy, correlate_value)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		on conflict (org, id) do update set state = excluded.state, epoch = excluded.epoch, plan_id = excluded.plan_id,
+			plan_digest = excluded.plan_digest, reasons = excluded.reasons, policy = excluded.policy,
+			correlate_value = excluded.correlate_value, outcome = '', first_failure_at = null, retry_at = null, attempts = 0,
+			confirmed_at = null, updated_at = now()`,
+		tx.Org, a.ID, a.Identity, a.Target, a.State, a.Epoch, a.PlanID, a.PlanDigest, a.Reasons, a.Policy, a.CorrelateValue)
+	if err != nil {
+		return fmt.Errorf("plan account: %w", err)
+	}
+	_, err = tx.Exec(ctx, `update operations set status = 'superseded'
+		where org = $1 and account_id = $2 and status in ('requested', 'running', 'blocked', 'failed', 'held')`, tx.Org, a.ID)
+	if err != nil {
+		return fmt.Errorf("supersede operations: %w", err)
+	}
+	return nil
+}
+
+// SaveReasons updates why an account is given, when nothing else about it changes.
+func (tx *Tx) SaveReasons(ctx context.Context, account uuid.UUID, reasons json.RawMessage, policy int64) error {
+	_, err := tx.Exec(ctx, `update accounts set reasons = $3, policy = $4 where org = $1 and id = $2`, tx.Org, account, reasons, policy)
+	if err != nil {
+		return fmt.Errorf("write reasons: %w", err)
+	}
+	return nil
+}
+
+// ResumeAccount asks once more for what the account's plan asked for already: the next attempt of a blocked one.
+func (tx *Tx) ResumeAccount(ctx context.Context, account uuid.UUID) error {
+	_, err := tx.Exec(ctx, `update accounts set outcome = '', first_failure_at = null, retry_at = null where org = $1 and id = $2`, tx.Org, account)
+	if err != nil {
+		return fmt.Errorf("resume account: %w", err)
+	}
+	return nil
+}
+
+// Attempt is the beginning of work on an account.
+type Attempt struct {
+	Account uuid.UUID
+	Epoch   int64
+	Now     time.Time // when it begins
+	// InFlightUntil is how long its requests may take effect unseen; nil when none will be made.
+	InFlightUntil *time.Time
+}
+
+// BeginAttempt records that requests are about to be made for the account, before the first one. It answers the account
+// as it was, with began false when another epoch has begun.
+func (tx *Tx) BeginAttempt(ctx context.Context, at Attempt) (account Account, began bool, err error) {
+	rows, err := tx.Query(ctx, selectAccount+`where org = $1 and id = $2 for update`, tx.Org, at.Account)
+	if err != nil {
+		return Account{}, false, fmt.Errorf("begin attempt: %w", err)
+	}
+	account, err = pgx.CollectExactlyOneRow(rows, scanAccount)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return account, false, nil // the database was set back: Plan finds out
+	}
+	if err != nil {
+		return account, false, fmt.Errorf("begin attempt: %w", err)
+	}
+	if account.Epoch != at.Epoch {
+		return account, false, nil
+	}
+	_, err = tx.Exec(ctx, `
+		with attempted as (
+			update accounts set attempts = attempts + 1, in_flight_until = greatest(in_flight_until, $3), updated_at = now()
+			where org = $1 and id = $2 returning id, plan_id
+		)
+		update operations o set status = 'running', started_at = coalesce(o.started_at, $4), attempts = o.attempts + 1
+		from attempted a where o.org = $1 and o.account_id = a.id and o.plan_id = a.plan_id
+			and o.status in ('requested', 'running', 'failed', 'blocked')`,
+		tx.Org, at.Account, at.InFlightUntil, at.Now)
+	if err != nil {
+		return account, false, fmt.Errorf("begin attempt: %w", err)
+	}
+	return account, true, nil
+}
+
+// EpochOf reads an account's epoch: asked before every call that changes something in a target.
+func (s *Store) EpochOf(ctx context.Context, org string, account uuid.UUID, urgent bool) (int64, error) {
+	pool := s.app
+	if urgent {
+		pool = s.urgent
+	}
+	// One round trip: the setting and the query go together, in the batch's implicit transaction.
+	batch := &pgx.Batch{}
+	batch.Queue(`select set_config('tenure.org', $1, true)`, org)
+	batch.Queue(`select epoch from accounts where org = $1 and id = $2`, org, account)
+	results := pool.SendBatch(ctx, batch)
+	defer func() { _ = results.Close() }()
+	if _, err := results.Exec(); err != nil {
+		return 0, fmt.Errorf("read epoch: %w", err)
+	}
+	var epoch int64
+	if err := results.QueryRow().Scan(&epoch); err != nil {
+		return 0, fmt.Errorf("read epoch: %w", err)
+	}
+	return epoch, nil
+}
+
+// SetNativeID stores an id that was seen in the target, whatever the epoch: an observation is never refused. Conflict
+// when another identity's account has it.
+func (tx *Tx) SetNativeID(ctx context.Context, account uuid.UUID, nativeID string) error {
+	_, err := tx.Exec(ctx, `update accounts set native_id = $3, updated_at = now() where org = $1 and id = $2
+		and native_id is distinct from $3`, tx.Org, account, nativeID)
+	if isUnique(err) {
+		return identity.Errorf(identity.Conflict, "the target's account %s is already linked to another identity", nativeID)
+	}
+	if err != nil {
+		return fmt.Errorf("store native id: %w", err)
+	}
+	return nil
+}
+
+// Verified is an outcome that was read back.
+type Verified struct {
+	Account      uuid.UUID
+	Epoch        int64
+	State        identity.AccountState
+	Digest       []byte
+	Applied      Applied
+	Version      int64
+	Policy       int64
+	At           time.Time
+	ConfirmDue   *time.Time // when to read back once more; nil: not needed
+	Confirmed    bool       // this was that second reading
+	StillFlying  bool       // an earlier attempt's request may still be in flight
+	ClearsNative bool       // the account is gone from the target
+}
+
+// CommitVerified records an outcome, if the epoch is still the attempt's; it answers whether it was.
+func (tx *Tx) CommitVerified(ctx context.Context, v Verified) (bool, error) {
+	applied, err := json.Marshal(v.Applied)
+	if err != nil {
+		return false, fmt.Errorf("commit outcome: %w", err)
+	}
+	tag, err := tx.Exec(ctx, `update accounts set state = $4, applied_digest = $5, applied = $6, outcome = 'applied', outcome_version = $7,
+			outcome_policy = $8, first_failure_at = null, blocked_since = null, retry_at = null,
+			verified_at = case when $11 then verified_at else $9::timestamptz end, confirm_due_at = case when $11 then null else $10::timestamptz end,
+			confirmed_at = case when $11 then $9::timestamptz end, in_flight_until = case when $12 then in_flight_until end,
+			native_id = case when $13 then null else native_id end, updated_at = now()
+		where org = $1 and id = $2 and epoch = $3`,
+		tx.Org, v.Account, v.Epoch, v.State, v.Digest, applied, v.Version, v.Policy, v.At, v.ConfirmDue, v.Confirmed, v.StillFlying, v.ClearsNative)
+	if err != nil {
+		return false, fmt.Errorf("commit outcome: %w", err)
+	}
+	return tag.RowsAffected() == 1, nil
+}
+
+// Unapply forgets what was verified of an account, since a later reading found otherwise: the next plan does the work
+// again.
+func (tx *Tx) Unapply(ctx context.Context, account uuid.UUID, epoch int64) (bool, error) {
+	tag, err := tx.Exec(ctx, `update accounts set applied_digest = '', outcome = '', verified_at = null, confirmed_at = null,
+		confirm_due_at = null, updated_at = now() where org = $1 and id = $2 and epoch = $3`, tx.Org, account, epoch)
+	if err != nil {
+		return false, fmt.Errorf("forget outcome: %w", err)
+	}
+	return tag.RowsAffected() == 1, nil
+}
+
+// Setback is an attempt that did not come to its end.
+type Setback struct {
+	Account uuid.UUID
+	Epoch   int64
+	Outcome string // "" while it will be tried again, else blocked or failed
+	Version int64
+	Policy  int64
+	At      time.Time
+	RetryAt *time.Time
+	// Clean is true when every request was answered: nothing of this attempt can still take effect, and InFlightUntil is
+	// what it was before.
+	Clean         bool
+	InFlightUntil *time.Time
+}
+
+// CommitSetback records a failure, if the epoch is still the attempt's.
+func (tx *Tx) CommitSetback(ctx context.Context, b Setback) (bool, error) {
+	tag, err := tx.Exec(ctx, `update accounts set outcome = $4, outcome_version = $5, outcome_policy = $6,
+			first_failure_at = coalesce(first_failure_at, $7), retry_at = $8,
+			blocked_since = case when $4 in ('blocked', 'failed') then coalesce(blocked_since, $7::timestamptz) else blocked_since end,
+			in_flight_until = case when $9 then $10::timestamptz else in_flight_until end, updated_at = now()
+		where org = $1 and id = $2 and epoch = $3`,
+		tx.Org, b.Account, b.Epoch, b.Outcome, b.Version, b.Policy, b.At, b.RetryAt, b.Clean, b.InFlightUntil)
+	if err != nil {
+		return false, fmt.Errorf("commit setback: %w", err)
+	}
+	return tag.RowsAffected() == 1, nil
+}
+
+// Suspect notes that a request may have taken effect in a target after its account was settled: the account is read
+// again at the given time.
+func (tx *Tx) Suspect(ctx context.Context, account uuid.UUID, until time.Time) error {
+	_, err := tx.Exec(ctx, `update accounts set in_flight_until = greatest(in_flight_until, $3), confirmed_at = null,
+		confirm_due_at = greatest(confirm_due_at, $3), updated_at = now() where org = $1 and id = $2`, tx.Org, account, until)
+	if err != nil {
+		return fmt.Errorf("suspect account: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tenurehq/tenure/internal/identity"
+)
+
+// Operation is one action on one account, with the times of its life and the target's evidence.
+type Operation struct {
+	ID          uuid.UUID      `json:"id"`
+	Identity    uuid.UUID      `json:"identityId"`
+	Account     *uuid.UUID     `json:"accountId,omitempty"` // nil: the plan itself
+	PlanID      string         `json:"planId"`
+	Target      string         `json:"target"`
+	Action      string         `json:"action"`
+	Status      string         `json:"status"`
+	Tier        *int           `json:"tier,omitempty"`
+	DeadlineAt  *time.Time     `json:"deadlineAt,omitempty"`
+	RequestedAt time.Time      `json:"requestedAt"`
+	StartedAt   *time.Time     `json:"startedAt,omitempty"`
+	DoneAt      *time.Time     `json:"doneAt,omitempty"`
+	VerifiedAt  *time.Time     `json:"verifiedAt,omitempty"`
+	ConfirmedAt *time.Time     `json:"confirmedAt,omitempty"`
+	Attempts    int            `json:"attempts"`
+	ErrorCode   string         `json:"errorCode,omitempty"`
+	ErrorDetail string         `json:"errorDetail,omitempty"`
+	Evidence    map[string]any `json:"evidence,omitempty"`
+}
+
+const selectOperations = `select id, identity_id, account_id, plan_id, target, action, status, tier, deadline_at, requested_at, started_at,
+	done_at, verified_at, confirmed_at, attempts, error_code, error_detail, evidence from operations `
+
+func scanOperation(row pgx.CollectableRow) (Operation, error) {
+	var o Operation
+	var evidence []byte
+	err := row.Scan(&o.ID, &o.Identity, &o.Account, &o.PlanID, &o.Target, &o.Action, &o.Status, &o.Tier, &o.DeadlineAt, &o.RequestedAt,
+		&o.StartedAt, &o.DoneAt, &o.VerifiedAt, &o.ConfirmedAt, &o.Attempts, &o.ErrorCode, &o.ErrorDetail, &evidence)
+	if err != nil {
+		return o, err
+	}
+	return o, json.Unmarshal(evidence, &o.Evidence)
+}
+
+// InsertOperations records what a plan asks for. An operation's key is (identity, plan, target, action): the same plan
+// written twice makes no second row.
+func (tx *Tx) InsertOperations(ctx context.Context, operations []Operation) error {
+	batch := &pgx.Batch{}
+	for _, o := range operations {
+		batch.Queue(`insert into operations (org, id, identity_id, account_id, plan_id, target, action, status, tier, deadline_at, requested_at, error_code, error_detail)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict (org, identity_id, plan_id, target, action) do nothing`,
+			tx.Org, o.ID, o.Identity, o.Account, o.PlanID, o.Target, o.Action, o.Status, o.Tier, o.DeadlineAt, o.RequestedAt, o.ErrorCode, o.ErrorDetail)
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("record operations: %w", err)
+	}
+	return nil
+}
+
+// Finding is how one action of an attempt went.
+type Finding struct {
+	Action   string
+	Status   string // verified, unsupported, failed, blocked
+	Done     *time.Time
+	Verified *time.Time
+	Code     string
+	Detail   string // the target's own words; may name people
+	Evidence map[string]any
+}
+
+// RecordFindings writes how the actions of a plan went for an account.
+func (tx *Tx) RecordFindings(ctx context.Context, account uuid.UUID, planID string, findings []Finding) error {
+	batch := &pgx.Batch{}
+	for _, f := range findings {
+		evidence := []byte("{}")
+		if f.Evidence != nil {
+			var err error
+			if evidence, err = json.Marshal(f.Evidence); err != nil {
+				return fmt.Errorf("record %s: %w", f.Action, err)
+			}
+		}
+		batch.Queue(`update operations set status = $5, done_at = coalesce(done_at, $6), verified_at = coalesce(verified_at, $7),
+				error_code = $8, error_detail = $9, evidence = $10
+			where org = $1 and account_id = $2 and plan_id = $3 and action = $4 and status <> 'superseded'`,
+			tx.Org, account, planID, f.Action, f.Status, f.Done, f.Verified, f.Code, f.Detail, evidence)
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("record findings: %w", err)
+	}
+	return nil
+}
+
+// ConfirmOperations marks the verified operations of an account's plan as confirmed.
+func (tx *Tx) ConfirmOperations(ctx context.Context, account uuid.UUID, planID string, now time.Time) error {
+	_, err := tx.Exec(ctx, `update operations set status = 'confirmed', confirmed_at = $4
+		where org = $1 and account_id = $2 and plan_id = $3 and status = 'verified'`, tx.Org, account, planID, now)
+	if err != nil {
+		return fmt.Errorf("confirm operations: %w", err)
+	}
+	return nil
+}
+
+// OperationsOf lists an identity's operations, the newest first.
+func (tx *Tx) OperationsOf(ctx context.Context, id uuid.UUID) ([]Operation, error) {
+	rows, err := tx.Query(ctx, selectOperations+`where org = $1 and identity_id = $2 order by requested_at desc, target, action limit 1000`, tx.Org, id)
+	if err != nil {
+		return nil, fmt.Errorf("list operations: %w", err)
+	}
+	return pgx.CollectRows(rows, scanOperation)
+}
+
+// OperationFilter chooses operations of the whole organization.
+type OperationFilter struct {
+	// Status is a status of an operation, or "stuck": a leave's operation that is open past its deadline.
+	Status string
+	Now    time.Time
+	After  uuid.UUID // the last id of the page before; zero: the first page
+	Limit  int
+}
+
+// Operations lists operations by id.
+func (tx *Tx) Operations(ctx context.Context, f OperationFilter) ([]Operation, error) {
+	rows, err := tx.Query(ctx, selectOperations+`where org = $1 and id > $2
+		and case when $3 = 'stuck' then deadline_at < $4 and status in ('requested', 'running', 'blocked', 'failed')
+			else $3 = '' or status = $3 end
+		order by id limit $5`, tx.Org, f.After, f.Status, f.Now, f.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("list operations: %w", err)
+	}
+	return pgx.CollectRows(rows, scanOperation)
+}
+
+// Operation reads one operation.
+func (tx *Tx) Operation(ctx context.Context, id uuid.UUID) (Operation, error) {
+	rows, err := tx.Query(ctx, selectOperations+`where org = $1 and id = $2`, tx.Org, id)
+	if err != nil {
+		return Operation{}, fmt.Errorf("read operation: %w", err)
+	}
+	o, err := pgx.CollectExactlyOneRow(rows, scanOperation)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return o, identity.Errorf(identity.NotFound, "no operation %s in organization %q", id, tx.Org)
+	}
+	return o, err
+}
+
+// Grant is one account holding one entitlement, with the reasons why.
+type Grant struct {
+	Account    uuid.UUID
+	Kind       string
+	Name       string
+	State      string // pending, active, revoked
+	Reasons    json.RawMessage
+	Policy     int64
+	GrantedAt  *time.Time
+	RevokedAt  *time.Time
+	VerifiedAt *time.Time
+}
+
+// GrantsOf reads the grants of all an identity's accounts, those taken back included.
+func (tx *Tx) GrantsOf(ctx context.Context, id uuid.UUID) ([]Grant, error) {
+	rows, err := tx.Query(ctx, `select g.account_id, g.kind, g.name, g.state, g.reasons, g.policy, g.granted_at, g.revoked_at, g.verified_at
+		from grants g join accounts a on a.org = g.org and a.id = g.account_id
+		where g.org = $1 and a.identity_id = $2 order by a.target, g.kind, g.name`, tx.Org, id)
+	if err != nil {
+		return nil, fmt.Errorf("read grants: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Grant, error) {
+		var g Grant
+		err := row.Scan(&g.Account, &g.Kind, &g.Name, &g.State, &g.Reasons, &g.Policy, &g.GrantedAt, &g.RevokedAt, &g.VerifiedAt)
+		return g, err
+	})
+}
+
+// RequestGrants records, with their reasons, the grants that a plan will make; one that is active keeps its state.
+func (tx *Tx) RequestGrants(ctx context.Context, grants []Grant) error {
+	batch := &pgx.Batch{}
+	for _, g := range grants {
+		batch.Queue(`insert into grants (org, account_id, kind, name, state, reasons, policy) values ($1, $2, $3, $4, 'pending', $5, $6)
+			on conflict (org, account_id, kind, name) do update set reasons = excluded.reasons, policy = excluded.policy,
+				state = case when grants.state = 'revoked' then 'pending' else grants.state end`,
+			tx.Org, g.Account, g.Kind, g.Name, g.Reasons, g.Policy)
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("record grants: %w", err)
+	}
+	return nil
+}
+
+// CommitGrants records what a reading of the account's entitlements proved: the named grants are active, every other
+// recorded one is revoked. Names are "kind/name".
+func (tx *Tx) CommitGrants(ctx context.Context, account uuid.UUID, held []string, now time.Time) error {
+	_, err := tx.Exec(ctx, `update grants set
+			state = case when kind || '/' || name = any($3) then 'active' else 'revoked' end,
+			granted_at = case when kind || '/' || name = any($3) and state <> 'active' then $4::timestamptz else granted_at end,
+			revoked_at = case when kind || '/' || name = any($3) then null when state <> 'revoked' then $4::timestamptz else revoked_at end,
+			verified_at = $4
+		where org = $1 and account_id = $2`, tx.Org, account, held, now)
+	if err != nil {
+		return fmt.Errorf("commit grants: %w", err)
+	}
+	return nil
+}
+
+// PlanRow is a stored plan: what the workflow was answered, and what each account should become.
+type PlanRow struct {
+	ID       string
+	Identity uuid.UUID
+	Version  int64
+	Policy   int64
+	Stage    string
+	AsOf     time.Time
+	Result   []byte
+	Steps    []byte
+}
+
+// SavePlan stores a plan under its id.
+func (tx *Tx) SavePlan(ctx context.Context, p PlanRow) error {
+	_, err := tx.Exec(ctx, `insert into plans (org, id, identity_id, version, policy, stage, as_of, result, steps)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (org, id) do nothing`,
+		tx.Org, p.ID, p.Identity, p.Version, p.Policy, p.Stage, p.AsOf, p.Result, p.Steps)
+	if err != nil {
+		return fmt.Errorf("store plan: %w", err)
+	}
+	return nil
+}
+
+// Plan reads a stored plan; nil when there is none of that id.
+func (tx *Tx) Plan(ctx context.Context, id string) (*PlanRow, error) {
+	var p PlanRow
+	err := tx.QueryRow(ctx, `select id, identity_id, version, policy, stage, as_of, result, steps from plans where org = $1 and id = $2`, tx.Org, id).
+		Scan(&p.ID, &p.Identity, &p.Version, &p.Policy, &p.Stage, &p.AsOf, &p.Result, &p.Steps)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	return &p, nil
+}
+
+// RecordFailure writes that an action of a plan went wrong for an account, and that those open beside it wait with it.
+func (tx *Tx) RecordFailure(ctx context.Context, account uuid.UUID, planID string, f Finding) error {
+	_, err := tx.Exec(ctx, `update operations set status = $5, error_code = $6, error_detail = case when action = $4 then $7 else '' end
+		where org = $1 and account_id = $2 and plan_id = $3 and status in ('requested', 'running', 'blocked', 'failed')`,
+		tx.Org, account, planID, f.Action, f.Status, f.Code, f.Detail)
+	if err != nil {
+		return fmt.Errorf("record failure: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tenurehq/tenure/internal/identity"
+)
+
+// Poke is one row of the outbox as the relay claimed it.
+type Poke struct {
+	Org      string
+	Identity uuid.UUID
+	Version  int64
+	Class    identity.Class
+	Due      *time.Time
+	Fence    int64
+	Attempts int
+	// Fresh is true when the identity has never settled; with State it decides the workflow's type.
+	Fresh bool
+	State identity.State
+}
+
+// Enqueue leaves a poke for the identity in the outbox, in the caller's transaction. There is one row an identity: a
+// second poke merges into it, keeps the more urgent class and the newest version, and takes it back from a relay that
+// holds it, whose later delete then finds another fencing number.
+func (tx *Tx) Enqueue(ctx context.Context, id uuid.UUID, version int64, class identity.Class, due *time.Time) error {
+	_, err := tx.Exec(ctx, enqueue+` values ($1, $2, $3, $4, $5)`+merge, tx.Org, id, version, int(class), due)
+	if err != nil {
+		return fmt.Errorf("enqueue poke: %w", err)
+	}
+	return nil
+}
+
+const (
+	enqueue = `insert into outbox as o (org, identity_id, version, class, due_at)`
+	merge   = ` on conflict (org, identity_id) do update set
+		version = greatest(o.version, excluded.version), class = least(o.class, excluded.class),
+		due_at = greatest(o.due_at, excluded.due_at), fence = o.fence + 1, leased_until = null`
+)
+
+// Claim leases up to limit pokes for the given time, in a short transaction: leaves first, then turn by turn among the
+// organizations. Rows whose identity is settled and not due are dropped on the way.
+func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Poke, error) {
+	// The lateral join gives each organization its share of the batch through the index outbox_turns, whatever the
+	// length of another's queue.
+	rows, err := s.engine.Query(ctx, `
+		with recursive orgs as (
+			(select org from outbox order by org limit 1)
+			union all
+			select (select o.org from outbox o where o.org > orgs.org order by o.org limit 1) from orgs where orgs.org is not null
+		), share as (
+			select greatest(1, ceil($3::numeric / greatest(1, count(org))))::int as n from orgs where org is not null
+		), urgent as (
+			select org, identity_id from outbox
+			where class = 1 and (leased_until is null or leased_until <= $1)
+			order by created_at limit $3 for update skip locked
+		), turns as (
+			select r.org, r.identity_id from orgs, share, lateral (
+				select o.org, o.identity_id from outbox o
+				where o.org = orgs.org and o.class > 1 and (o.leased_until is null or o.leased_until <= $1)
+				order by o.class, o.created_at limit share.n for update skip locked) r
+		), picked as (
+			select * from urgent union all select * from turns limit $3
+		), claimed as (
+			update outbox o set leased_until = $2, attempts = attempts + 1 from picked p
+			where o.org = p.org and o.identity_id = p.identity_id
+			returning o.*
+		)
+		select c.org, c.identity_id, c.version, c.class, c.due_at, c.fence, c.attempts, i.settled_version = 0, i.state,
+			i.settled_version >= c.version and i.settled_version >= i.version and i.settled_policy >= g.policy_version
+				and (i.next_due_at is null or i.next_due_at > $1)
+		from claimed c
+		join identities i on i.org = c.org and i.id = c.identity_id
+		join organizations g on g.id = c.org
+		order by c.class, c.created_at`, now, now.Add(lease), limit)
+	if err != nil {
+		return nil, fmt.Errorf("claim pokes: %w", err)
+	}
+	defer rows.Close()
+	var pokes, settled []Poke
+	for rows.Next() {
+		var p Poke
+		var isSettled bool
+		if err := rows.Scan(&p.Org, &p.Identity, &p.Version, &p.Class, &p.Due, &p.Fence, &p.Attempts, &p.Fresh, &p.State, &isSettled); err != nil {
+			return nil, fmt.Errorf("claim pokes: %w", err)
+		}
+		if isSettled {
+			settled = append(settled, p)
+		} else {
+			pokes = append(pokes, p)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("claim pokes: %w", err)
+	}
+	return pokes, s.Delivered(ctx, now, settled)
+}
+
+// Delivered deletes the rows that were claimed and handed to Temporal, each only if its fencing number is the one that
+// was claimed: a relay frozen past its lease deletes nothing that came after.
+func (s *Store) Delivered(ctx context.Context, now time.Time, pokes []Poke) error {
+	if len(pokes) == 0 {
+		return nil
+	}
+	orgs, ids, fences := make([]string, len(pokes)), make([]uuid.UUID, len(pokes)), make([]int64, len(pokes))
+	for i, p := range pokes {
+		orgs[i], ids[i], fences[i] = p.Org, p.Identity, p.Fence
+	}
+	_, err := s.engine.Exec(ctx, `
+		with done as (
+			delete from outbox o using unnest($1::text[], $2::uuid[], $3::bigint[]) as d(org, id, fence)
+			where o.org = d.org and o.identity_id = d.id and o.fence = d.fence
+			returning o.org, o.identity_id
+		)
+		update identities i set poked_at = $4 from done where i.org = done.org and i.id = done.identity_id`, orgs, ids, fences, now)
+	if err != nil {
+		return fmt.Errorf("delete delivered pokes: %w", err)
+	}
+	return nil
+}
+
+// Postpone gives a claimed poke back, to be tried again at the given time.
+func (s *Store) Postpone(ctx context.Context, p Poke, until time.Time) error {
+	_, err := s.engine.Exec(ctx, `update outbox set leased_until = $4 where org = $1 and identity_id = $2 and fence = $3`,
+		p.Org, p.Identity, p.Fence, until)
+	if err != nil {
+		return fmt.Errorf("postpone poke: %w", err)
+	}
+	return nil
+}
+
+// OutboxDepth counts the pokes that wait, by class, and the age of the oldest.
+func (s *Store) OutboxDepth(ctx context.Context, now time.Time) (map[identity.Class]int, time.Duration, error) {
+	rows, err := s.engine.Query(ctx, `select class, count(*), min(created_at) from outbox group by class`)
+	if err != nil {
+		return nil, 0, fmt.Errorf("count pokes: %w", err)
+	}
+	defer rows.Close()
+	depth := map[identity.Class]int{}
+	var oldest time.Duration
+	for rows.Next() {
+		var class identity.Class
+		var n int
+		var since time.Time
+		if err := rows.Scan(&class, &n, &since); err != nil {
+			return nil, 0, fmt.Errorf("count pokes: %w", err)
+		}
+		depth[class], oldest = n, max(oldest, now.Sub(since))
+	}
+	return depth, oldest, rows.Err()
+}
+
+// channel is where a write tells the relays of every process that the outbox has something for them.
+const channel = "tenure_outbox"
+
+// Wake tells every relay that there is something in the outbox. Callers coalesce: a notification takes a lock of the
+// whole cluster, so it is never sent from inside a writing transaction.
+func (s *Store) Wake(ctx context.Context) error {
+	_, err := s.engine.Exec(ctx, `select pg_notify($1, '')`, channel)
+	return err
+}
+
+// Listen calls woken after each Wake, from any process, until ctx ends or the connection is lost.
+func (s *Store) Listen(ctx context.Context, woken func()) error {
+	pooled, err := s.engine.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("listen for pokes: %w", err)
+	}
+	conn := pooled.Hijack() // a listening connection never goes back to the pool
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, "listen "+channel); err != nil {
+		return fmt.Errorf("listen for pokes: %w", err)
+	}
+	woken() // whatever came before we listened
+	for {
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			return fmt.Errorf("listen for pokes: %w", err)
+		}
+		woken()
+	}
+}

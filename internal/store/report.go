@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Durations sums up how long a kind of work took, in seconds.
+type Durations struct {
+	Count int     `json:"count" doc:"people for whom all of it is done"`
+	Open  int     `json:"open" doc:"people for whom some of it is not done"`
+	P50   float64 `json:"p50" doc:"seconds"`
+	P99   float64 `json:"p99" doc:"seconds"`
+	Max   float64 `json:"max" doc:"seconds"`
+}
+
+// clockSlack is by how much a plan's clock (Temporal's) may be behind that of the API which received the event.
+const clockSlack = "interval '10 seconds'"
+
+// durations measures, from each beginning to the moment when the last of the operations that followed from it was
+// verified. Its parameters are the organization and since when.
+//
+// What belongs to a beginning is the work that was asked for from then on, up to the first moment at which all of it was
+// done: what is asked for later has another cause. A plan that was superseded counts as ended when the next plan for the
+// same target asked. Work that was asked for long after the beginning (an account whose pre-hire window opened weeks
+// later) is measured from when it was asked for.
+func durations(beginnings, operations string) string {
+	return `
+	with beginnings as (
+		select identity_id, at, lead(at) over (partition by identity_id order by at) as until from (` + beginnings + `) b
+	), plans as (
+		select b.identity_id, b.at, o.target, o.plan_id, min(o.requested_at) as asked,
+			max(o.verified_at) as done, bool_or(o.verified_at is null and o.status <> 'superseded') as waiting,
+			bool_or(o.verified_at is null and o.status = 'superseded') as superseded
+		from beginnings b join operations o on o.org = $1 and o.identity_id = b.identity_id
+			and o.requested_at >= b.at - ` + clockSlack + ` and (b.until is null or o.requested_at < b.until - ` + clockSlack + `)
+		where o.status <> 'unsupported' and ` + operations + `
+		group by b.identity_id, b.at, o.target, o.plan_id
+	), ended as (
+		select *, case when waiting then 'infinity'
+			when superseded then coalesce(lead(asked) over (partition by identity_id, at, target order by asked), done)
+			else done end as ended from plans
+	), gaps as (
+		select *, max(ended) over (partition by identity_id, at order by asked
+			rows between unbounded preceding and 1 preceding) as before from ended
+	), pieces as (
+		select *, coalesce(bool_or(asked > before) over (partition by identity_id, at order by asked), false) as later from gaps
+	), people as (
+		select identity_id, at, bool_or(waiting) as open,
+			extract(epoch from max(done) - case when min(asked) > at + interval '1 hour' then min(asked) else at end) as seconds
+		from pieces where not later group by identity_id, at having bool_or(waiting) or max(done) is not null
+	)
+	select count(*) filter (where not open), count(*) filter (where open),
+		coalesce(percentile_cont(0.5) within group (order by seconds) filter (where not open), 0)::float8,
+		coalesce(percentile_cont(0.99) within group (order by seconds) filter (where not open), 0)::float8,
+		coalesce(max(seconds) filter (where not open), 0)::float8
+	from people`
+}
+
+// TimeToProvision measures, for each join and rehire received since, from its receipt to the last verified creation,
+// enablement and grant.
+func (tx *Tx) TimeToProvision(ctx context.Context, since time.Time) (Durations, error) {
+	return tx.durations(ctx, since, durations(
+		`select identity_id, received_at as at from source_records
+			where org = $1 and received_at >= $2 and effect in ('join', 'rehire') and identity_id is not null`,
+		`(o.action in ('create', 'enable') or o.action like 'grant:%')`))
+}
+
+// TimeToDeprovision measures, for each leave that took effect since, from the moment it was known and in force to the
+// last verified operation of the first tier.
+func (tx *Tx) TimeToDeprovision(ctx context.Context, since time.Time) (Durations, error) {
+	return tx.durations(ctx, since, durations(
+		`select identity_id, received_at as at from source_records
+			where org = $1 and received_at >= $2 and effect = 'leave' and identity_id is not null
+		union select id, left_at from identities where org = $1 and left_at >= $2`,
+		`o.tier = 1`))
+}
+
+func (tx *Tx) durations(ctx context.Context, since time.Time, query string) (Durations, error) {
+	var d Durations
+	err := tx.QueryRow(ctx, query, tx.Org, since).Scan(&d.Count, &d.Open, &d.P50, &d.P99, &d.Max)
+	if err != nil {
+		return d, fmt.Errorf("measure times: %w", err)
+	}
+	return d, nil
+}
+
+// TargetCount is how many accounts of a target were worked on.
+type TargetCount struct {
+	Target   string `json:"target"`
+	Created  int    `json:"created"`
+	Updated  int    `json:"updated"`
+	Enabled  int    `json:"enabled"`
+	Disabled int    `json:"disabled"`
+}
+
+// TargetCounts counts the operations on accounts that were verified since.
+func (tx *Tx) TargetCounts(ctx context.Context, since time.Time) ([]TargetCount, error) {
+	rows, err := tx.Query(ctx, `select target, count(*) filter (where action = 'create'), count(*) filter (where action = 'update'),
+			count(*) filter (where action = 'enable'), count(*) filter (where action = 'disable')
+		from operations where org = $1 and verified_at >= $2 and action in ('create', 'update', 'enable', 'disable')
+		group by target order by target`, tx.Org, since)
+	if err != nil {
+		return nil, fmt.Errorf("count operations: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[TargetCount])
+}
+
+// OpenOperations counts the operations that are not over, by status; stuck are those of a leave past their deadline,
+// which are counted under their own status, too.
+func (tx *Tx) OpenOperations(ctx context.Context, now time.Time) (map[string]int, error) {
+	rows, err := tx.Query(ctx, `
+		select status, count(*) from operations where org = $1 and status in ('requested', 'running', 'failed', 'blocked', 'held') group by status
+		union all
+		select 'stuck', count(*) from operations where org = $1 and status in ('requested', 'running', 'failed', 'blocked') and deadline_at < $2
+		having count(*) > 0`, tx.Org, now)
+	if err != nil {
+		return nil, fmt.Errorf("count operations: %w", err)
+	}
+	counts := map[string]int{}
+	var status string
+	var n int
+	_, err = pgx.ForEachRow(rows, []any{&status, &n}, func() error {
+		counts[status] = n
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count operations: %w", err)
+	}
+	return counts, nil
+}

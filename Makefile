@@ -1,0 +1,50 @@
+# Ports, folder and addresses come from the environment: see deploy/local/config.go.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+LOCAL := go run ./deploy/local
+BIN := $(CURDIR)/.run/bin
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## set up and start everything on this machine, until Ctrl-C
+	@$(LOCAL) run
+
+.PHONY: up
+up: ## the same, in the background
+	@$(LOCAL) up
+
+.PHONY: down
+down: ## stop what runs in the background
+	@$(LOCAL) down
+
+.PHONY: clean
+clean: ## stop everything and delete its state
+	@$(LOCAL) clean
+
+.PHONY: build
+build: ## build the tenure binary into .run/bin
+	go build -o $(BIN)/tenure ./cmd/tenure
+
+.PHONY: test
+test: ## run all tests, against a real Postgres and a real Temporal of their own
+	@$(LOCAL) test -- go test ./...
+
+.PHONY: soak
+soak: ## run the tests at full scale (hours)
+	@$(LOCAL) test -- go test -count=1 -timeout=6h -tags=soak ./...
+
+.PHONY: bench
+bench: ## measure, against the baselines
+	@$(LOCAL) test -- go test -run='^$$' -bench=. -count=1 -timeout=2h -tags=bench ./...
+
+.PHONY: lint
+lint: ## check style, import directions, workflow determinism and known vulnerabilities
+	@echo "building the linters (minutes, the first time)"
+	@go -C deploy/tools/lint build -o $(BIN)/ tool
+	@$(BIN)/golangci-lint run ./...
+	@$(BIN)/workflowcheck ./workflows/...
+	@deploy/tools/vulnerabilities $(BIN)/govulncheck

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/tenurehq/tenure/deploy/local/stack"
+)
+
+// engine is Postgres and Temporal, in one folder.
+type engine struct {
+	dir      string // data, secret; services/ holds logs, pid files and configuration
+	secret   string
+	postgres *stack.Postgres
+	temporal *stack.Temporal
+}
+
+func (e *engine) services() string { return filepath.Join(e.dir, "services") }
+
+// newEngine makes the folder, and ends what a killed supervisor left running in it.
+func newEngine(dir string, r report) (*engine, error) {
+	e := &engine{dir: dir}
+	if err := os.MkdirAll(e.services(), 0o755); err != nil {
+		return nil, err
+	}
+	left, err := stack.Reap(e.services())
+	if len(left) > 0 {
+		r.linef("ended what an earlier run left behind: %s", strings.Join(left, ", "))
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.secret, err = stack.Secret(filepath.Join(dir, "secret"))
+	return e, err
+}
+
+func (e *engine) startPostgres(ctx context.Context, r report, c *children, port int) error {
+	data, err := dataFolder(e.dir, r)
+	if err != nil {
+		return err
+	}
+	return r.step(fmt.Sprintf("Postgres on %s:%d", stack.Loopback, port), func() (err error) {
+		e.postgres, err = stack.NewPostgres(ctx, stack.PostgresConfig{
+			Dir: data, StateDir: e.services(), Port: port, Secret: e.secret})
+		if err != nil {
+			return err
+		}
+		err = e.postgres.Start(ctx)
+		if e.postgres.Process() != nil {
+			c.add(e.postgres.Process())
+		}
+		return err
+	})
+}
+
+func (e *engine) startTemporal(ctx context.Context, r report, c *children, bin string, port int) error {
+	return r.step(fmt.Sprintf("Temporal on %s:%d", stack.Loopback, port), func() (err error) {
+		e.temporal, err = stack.NewTemporal(ctx, stack.TemporalConfig{
+			Bin: bin, Dir: e.services(), Port: port, Postgres: e.postgres})
+		if err != nil {
+			return err
+		}
+		err = e.temporal.Start(ctx)
+		if e.temporal.Process() != nil {
+			c.add(e.temporal.Process())
+		}
+		return err
+	})
+}
+
+func buildTools(ctx context.Context, config Config, r report) error {
+	var built []string
+	return r.step("Temporal's programs in "+config.Bin, func() error {
+		return stack.Tools(ctx, config.Root, config.Bin, func(program string) {
+			if len(built) == 0 {
+				r.linef("building Temporal's programs; the first build takes several minutes")
+			}
+			built = append(built, program)
+			r.linef("building %s (%d of 3 at most)", program, len(built))
+		})
+	})
+}
+
+// installPostgres installs Debian's package when there is no Postgres and this user may.
+func installPostgres(ctx context.Context, r report) error {
+	_, err := stack.PostgresBin()
+	if !errors.Is(err, stack.ErrNoPostgres) {
+		return err
+	}
+	apt, lookErr := exec.LookPath("apt-get")
+	if os.Geteuid() != 0 || lookErr != nil {
+		return err
+	}
+	return r.step("installing PostgreSQL with apt-get", func() error {
+		for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "postgresql"}} {
+			run := exec.CommandContext(ctx, apt, args...)
+			run.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+			if output, err := run.CombinedOutput(); err != nil {
+				return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, output)
+			}
+		}
+		return nil
+	})
+}
+
+// dataFolder is where Postgres keeps its data: within dir, or outside when its user cannot reach that. The place is
+// remembered, for `clean` and for a later start under other circumstances.
+func dataFolder(dir string, r report) (string, error) {
+	memory := filepath.Join(dir, "postgres-folder")
+	if text, err := os.ReadFile(memory); err == nil {
+		return strings.TrimSpace(string(text)), nil
+	}
+	user, err := stack.PostgresUser()
+	if err != nil {
+		return "", err
+	}
+	folder := filepath.Join(dir, "postgres")
+	if !stack.Reachable(dir, user) {
+		folder = outside(dir)
+		r.linef("the user postgres cannot reach %s: its data goes to %s", dir, folder)
+	}
+	return folder, stack.WriteFile(memory, []byte(folder+"\n"), 0o644)
+}
+
+// removeState deletes an engine's folder and its data outside, if any.
+func removeState(dir string) error {
+	if text, err := os.ReadFile(filepath.Join(dir, "postgres-folder")); err == nil {
+		if folder := strings.TrimSpace(string(text)); folder == outside(dir) {
+			if err := os.RemoveAll(folder); err != nil {
+				return err
+			}
+		}
+	}
+	return os.RemoveAll(dir)
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/tenurehq/tenure/deploy/local/stack"
+)
+
+func environment(pairs map[string]string) func(string) string {
+	return func(name string) string { return pairs[name] }
+}
+
+func TestReadConfig(t *testing.T) {
+	t.Parallel()
+	defaults, err := readConfig(environment(nil))
+	require.NoError(t, err)
+	require.FileExists(t, filepath.Join(defaults.Root, "go.mod"))
+	require.Equal(t, Config{
+		Root: defaults.Root, RunDir: filepath.Join(defaults.Root, ".run"), Bin: filepath.Join(defaults.Root, ".run", "bin"),
+		Port: 8080, UIPort: 8233, SimPort: 8090, TemporalPort: 7233, PostgresPort: 5433,
+		Namespace: "tenure", ServeRole: "tenure",
+	}, defaults)
+
+	second, err := readConfig(environment(map[string]string{
+		"TENURE_RUN_DIR": "/second", "TENURE_PORT": "1", "TENURE_UI_PORT": "2", "TENURE_SIM_PORT": "3", "TEMPORAL_PORT": "6",
+		"TENURE_PG_PORT": "7", "DATABASE_URL": "postgres://db/x", "TEMPORAL_ADDRESS": "t:1", "TEMPORAL_NAMESPACE": "n",
+		"TENURE_SERVE_ROLE": "r",
+	}))
+	require.NoError(t, err)
+	require.Equal(t, Config{
+		Root: defaults.Root, RunDir: "/second", Bin: defaults.Bin, Port: 1, UIPort: 2, SimPort: 3, TemporalPort: 6, PostgresPort: 7,
+		DatabaseURL: "postgres://db/x", TemporalAddress: "t:1", ExternalTemporal: true, Namespace: "n", ServeRole: "r",
+	}, second)
+}
+
+func TestReadConfigNamesTheVariableAtFault(t *testing.T) {
+	t.Parallel()
+	for variable, value := range map[string]string{
+		"TENURE_PORT": "x", "TENURE_UI_PORT": "0", "TENURE_PG_PORT": "-1", "TEMPORAL_PORT": "65536",
+		"TENURE_SIM_PORT": "65534", // wiki and helpdesk would have none
+	} {
+		_, err := readConfig(environment(map[string]string{variable: value}))
+		require.ErrorContains(t, err, variable+": ", "value %s", value)
+	}
+}
+
+func TestATemporalElsewhereIsNamedByAnyOfThreeVariables(t *testing.T) {
+	t.Parallel()
+	for variable, external := range map[string]bool{
+		"TEMPORAL_ADDRESS": true, "TEMPORAL_PROFILE": true, "TEMPORAL_CONFIG_FILE": true, "TEMPORAL_NAMESPACE": false,
+	} {
+		config, err := readConfig(environment(map[string]string{variable: "x"}))
+		require.NoError(t, err)
+		require.Equal(t, external, config.ExternalTemporal, variable)
+	}
+}
+
+func TestAShellThatSourcedTheEnvironmentMeansNoOtherServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	own := Config{RunDir: dir, PostgresPort: 5433, TemporalPort: 7233, ServeRole: "tenure", ExternalTemporal: true,
+		TemporalAddress: "127.0.0.1:7233",
+		DatabaseURL:     "postgres://tenure:" + stack.Password("secret", "tenure") + "@127.0.0.1:5433/tenure?sslmode=disable"}
+
+	other := own
+	other.forgetOwn("another secret")
+	require.Equal(t, own, other, "no server of this folder's: it was never started")
+
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "services"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "services", "temporal.yaml"), nil, 0o600))
+	own.forgetOwn("secret")
+	require.Empty(t, own.DatabaseURL)
+	require.Empty(t, own.TemporalAddress)
+	require.False(t, own.ExternalTemporal)
+}
+
+func TestTheTargetsHaveTheGroupsOfTheSamplesPolicy(t *testing.T) {
+	t.Parallel()
+	root, err := checkout()
+	require.NoError(t, err)
+	groups, err := targetGroups(root)
+	require.NoError(t, err)
+	for _, name := range targets {
+		require.Greater(t, len(groups[name]), 1, name)
+	}
+	require.Len(t, groups, len(targets), "a target of the policy that is not started")
+}
+
+func TestTakenPorts(t *testing.T) {
+	t.Parallel()
+	ports, err := stack.FreePorts(6)
+	require.NoError(t, err)
+	config := Config{Port: ports[0], UIPort: ports[1], SimPort: 40000, TemporalPort: ports[3], PostgresPort: ports[4]}
+	listener, err := net.Listen("tcp", stack.Loopback+":0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	_, text, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	taken, err := strconv.Atoi(text)
+	require.NoError(t, err)
+
+	config.UIPort = taken
+	require.EqualError(t, checkPorts(config), "port "+text+" of 127.0.0.1 is taken: set TENURE_UI_PORT to another")
+	config.UIPort = config.SimPort + 2
+	require.EqualError(t, checkPorts(config), "port 40002 is wanted twice: set TENURE_SIM_PORT or TENURE_UI_PORT to another")
+	config.UIPort, config.ExternalTemporal = taken, true // no UI is started
+	require.NoError(t, checkPorts(config))
+}
+
+func TestTheEnvironmentFileIsReadAsWritten(t *testing.T) {
+	t.Parallel()
+	value := rapid.OneOf(rapid.String(), rapid.StringMatching(`['" $;a=\\]{0,9}`))
+	rapid.Check(t, func(t *rapid.T) {
+		values := map[string]string{}
+		for name, text := range rapid.MapOf(rapid.StringMatching(`[A-Z_]{1,9}`), value).Draw(t, "values") {
+			values[name] = strings.NewReplacer("\n", "", "\x00", "").Replace(text) // no value of ours has these
+		}
+		var lines strings.Builder
+		for name, text := range values {
+			lines.WriteString(name + "=" + shellQuote(text) + "\n")
+		}
+		read := readEnv(lines.String())
+		if !maps.Equal(values, read) {
+			t.Fatalf("wrote %q, read %q", values, read)
+		}
+	})
+}
+
+func TestTheEnvironmentFileIsForItsOwnerAndForSh(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "tenure.env")
+	const url = `postgres://o:p@h/d?a=b&c=it's "$HOME"`
+	require.NoError(t, writeEnv(file, "", []envPair{{"PLAIN", "127.0.0.1:7233"}, {"URL", url}, {"EMPTY", ""}}))
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "PLAIN=127.0.0.1:7233\n", "readable without sh")
+	output, err := exec.Command("sh", "-c", `. "$1"; printf '%s\n%s\n%s.' "$PLAIN" "$URL" "$EMPTY"`, "sh", file).Output()
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:7233\n"+url+"\n.", string(output))
+}
+
+func TestTheRunFolderIsNeverSomebodyElses(t *testing.T) {
+	t.Parallel()
+	config := Config{Root: t.TempDir(), RunDir: filepath.Join(t.TempDir(), "new")}
+	require.NoError(t, makeRunDir(config))
+	require.NoError(t, makeRunDir(config), "a second time")
+	require.NoError(t, clean(config))
+	require.NoDirExists(t, config.RunDir)
+	require.NoError(t, clean(config), "a second time")
+
+	config.RunDir = t.TempDir()
+	precious := filepath.Join(config.RunDir, "thesis.tex")
+	require.NoError(t, os.WriteFile(precious, nil, 0o600))
+	require.ErrorContains(t, makeRunDir(config), "TENURE_RUN_DIR")
+	require.NoError(t, clean(config))
+	require.FileExists(t, precious)
+}

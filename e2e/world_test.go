@@ -252,7 +252,8 @@ func (w *world) unsettled() int {
 	n := 0
 	require.NoError(w.t, w.store.InOrg(w.t.Context(), w.org, func(tx *store.Tx) error {
 		return tx.QueryRow(w.t.Context(), `select (select count(*) from identities where settled_version < version
-				or settled_policy < (select policy_version from organizations where id = $1)) + (select count(*) from outbox)`, w.org).Scan(&n)
+				or settled_policy < (select policy_version from organizations where id = $1) or next_due_at <= $2)
+			+ (select count(*) from outbox)`, w.org, w.now()).Scan(&n)
 	}))
 	return n
 }

@@ -21,9 +21,14 @@ func (s *Service) Plan(ctx context.Context, request workflows.PlanRequest) (work
 	if err != nil {
 		return workflows.Plan{}, identity.InvalidField("identity", "is not a UUID")
 	}
+	// A workflow's clock is that of its task's start, which may lie before the fact that the poke is about was accepted.
+	asOf := request.AsOf
+	if now := s.now(); now.After(asOf) {
+		asOf = now
+	}
 	var plan workflows.Plan
 	err = s.store.InOrg(ctx, request.Org, func(tx *store.Tx) error {
-		p := planning{Service: s, tx: tx, request: request, asOf: request.AsOf}
+		p := planning{Service: s, tx: tx, request: request, asOf: asOf}
 		plan, err = p.run(ctx, id)
 		return err
 	})
@@ -115,6 +120,7 @@ func (p *planning) situate(ctx context.Context) error {
 		if err := p.assign(ctx, p.tx, &p.row, p.is, p.asOf); err != nil {
 			return err
 		}
+		p.row.Version++ // a change like any other: until it is settled, the sweeper minds it
 		if err := p.tx.SaveIdentity(ctx, p.row); err != nil {
 			return err
 		}

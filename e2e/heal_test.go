@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tenurehq/tenure/connectors/connectortest"
+	"github.com/tenurehq/tenure/internal/identity"
+	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/workflows"
+)
+
+func TestALeaverTerminatedByHandHeals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, settings{})
+	w.send(identity.WorkerJoined, person(1))
+	w.quiet(30 * time.Second)
+	crm := w.systems["crm"].proxy
+	crm.SetRules(connectortest.Rule{Writes: true, Fault: connectortest.Hang()})
+	left := w.leaveNow("E0001")
+	w.eventually(20*time.Second, "crm hangs", func() bool { return len(crm.Requests()) > 0 && w.held("crm") > 0 })
+	id := workflows.IdentityWorkflowID(w.org, left.Identity.String())
+	require.NoError(t, w.temporal.TerminateWorkflow(t.Context(), id, "", "by hand"))
+	crm.SetRules()
+	crm.Release()
+	w.quiet(30 * time.Second)
+	w.requireGone("E0001")
+	w.requireConfirmed(left)
+}
+
+func (w *world) held(target string) int {
+	held := 0
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
+	defer cancel()
+	_ = w.systems[target].proxy.Wait(ctx, func(s connectortest.State) bool { held = s.Held; return true })
+	return held
+}
+
+func TestOurDatabaseSetBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, settings{})
+	for n := range 3 {
+		w.send(identity.WorkerJoined, person(n))
+	}
+	w.quiet(30 * time.Second)
+	restore := w.backup()
+
+	// What the database will have forgotten: a leave, that is still being confirmed when the database is set back, and a
+	// joiner.
+	lostLeave := w.event(identity.WorkerLeft, fact{"employeeId": "E0001", "immediate": true})
+	_, err := w.accept(t.Context(), lostLeave)
+	require.NoError(t, err)
+	lostJoin := w.event(identity.WorkerJoined, person(7))
+	_, err = w.accept(t.Context(), lostJoin)
+	require.NoError(t, err)
+	w.eventually(20*time.Second, "E0001 is out", func() bool { return !w.account("crm", "E0001").Enabled && !w.account("wiki", "E0001").Enabled })
+	restore()
+	w.eventually(30*time.Second, "grants are held", func() bool { return w.heldSince() != nil })
+
+	// While held: a joiner gets nothing, a leaver loses everything.
+	w.send(identity.WorkerJoined, person(8))
+	left := w.leaveNow("E0002")
+	w.eventually(30*time.Second, "E0002 is out", func() bool { return w.verified(left) })
+	w.requireGone("E0002")
+	n, err := w.service.Recover(t.Context(), w.org, lifecycle.Caller{Actor: "test"})
+	require.NoError(t, err)
+	require.Equal(t, 4, n)
+	_, err = w.accept(t.Context(), lostLeave) // the sources are replayed
+	require.NoError(t, err)
+	_, err = w.accept(t.Context(), lostJoin)
+	require.NoError(t, err)
+	w.quiet(60 * time.Second)
+	w.requireGone("E0001")
+	require.Nil(t, w.account("crm", "E0008"), "nothing is granted before the release")
+
+	require.NoError(t, w.service.Release(t.Context(), w.org, lifecycle.Caller{Actor: "test"}))
+	w.quiet(60 * time.Second)
+	w.requireGone("E0001")
+	w.requireGone("E0002")
+	for _, id := range []string{"E0000", "E0007", "E0008"} {
+		w.requireEnabled(id, "Everyone", "Sales")
+	}
+}
+
+func (w *world) heldSince() *time.Time {
+	var held *time.Time
+	conn := w.admin()
+	defer func() { _ = conn.Close(context.WithoutCancel(w.t.Context())) }()
+	require.NoError(w.t, conn.QueryRow(w.t.Context(), `select held_since from organizations where id = $1`, w.org).Scan(&held))
+	return held
+}
+
+func (w *world) admin() *pgx.Conn {
+	conn, err := pgx.Connect(w.t.Context(), w.db.Admin)
+	require.NoError(w.t, err)
+	return conn
+}
+
+// backup copies every table's rows and answers a function that sets the database back to the copy.
+func (w *world) backup() (restore func()) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	conn := w.admin()
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	tables := []string{"organizations", "policies", "identities", "names", "source_records", "source_links", "cases", "targets",
+		"accounts", "grants", "plans", "operations", "outbox"}
+	_, err := conn.Exec(ctx, `create schema backup`)
+	require.NoError(w.t, err)
+	for _, table := range tables {
+		_, err := conn.Exec(ctx, fmt.Sprintf(`create table backup.%s as select * from public.%[1]s`, table))
+		require.NoError(w.t, err)
+	}
+	return func() {
+		w.t.Helper()
+		conn := w.admin()
+		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+		tx, err := conn.Begin(ctx)
+		require.NoError(w.t, err)
+		_, err = tx.Exec(ctx, `set session_replication_role = replica`) // the copy is consistent: no foreign key needs a look
+		require.NoError(w.t, err)
+		for _, table := range tables {
+			_, err := tx.Exec(ctx, fmt.Sprintf(`delete from public.%s`, table))
+			require.NoError(w.t, err)
+			_, err = tx.Exec(ctx, fmt.Sprintf(`insert into public.%s select * from backup.%[1]s`, table))
+			require.NoError(w.t, err)
+		}
+		require.NoError(w.t, tx.Commit(ctx))
+	}
+}

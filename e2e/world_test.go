@@ -81,19 +81,29 @@ func migrate(ctx context.Context, ownerURL string) error {
 
 func newWorld(t testing.TB, s settings) *world {
 	t.Helper()
-	w := &world{t: t, org: "o" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12], systems: map[string]system{}}
-	w.db = testkit.PostgresFrom(t, migrate)
+	w := newWorldOn(t, testkit.PostgresFrom(t, migrate), s)
+	var err error
+	w.temporal, err = client.Dial(client.Options{HostPort: testkit.Temporal(t), Namespace: testkit.TemporalNamespace,
+		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	require.NoError(t, err)
+	t.Cleanup(w.temporal.Close)
+	if !s.idle {
+		w.startWorker(s)
+	}
+	return w
+}
+
+// newWorldOn makes an organization with its targets on a database that has the schema; nothing works for it yet.
+func newWorldOn(t testing.TB, db testkit.Database, s settings) *world {
+	t.Helper()
+	w := &world{t: t, org: "o" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12], systems: map[string]system{}, db: db}
 	w.queue = "q-" + w.org
-	w.log = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w.log = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	var err error
 	w.store, err = store.Open(t.Context(), store.Options{URL: w.db.Serve})
 	require.NoError(t, err)
 	t.Cleanup(w.store.Close)
 	w.service = lifecycle.New(w.store, lifecycle.Options{Now: w.now})
-	w.temporal, err = client.Dial(client.Options{HostPort: testkit.Temporal(t), Namespace: testkit.TemporalNamespace,
-		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
-	require.NoError(t, err)
-	t.Cleanup(w.temporal.Close)
 	for _, name := range targetNames {
 		sim, err := simulator.New(simulator.Options{Token: secret, Groups: []string{"Everyone", "Sales", "Marketing"}})
 		require.NoError(t, err)
@@ -103,9 +113,6 @@ func newWorld(t testing.TB, s settings) *world {
 	}
 	require.NoError(t, w.store.CreateOrganization(t.Context(), w.org, w.org))
 	w.applyPolicy(w.policyText(s))
-	if !s.idle {
-		w.startWorker(s)
-	}
 	return w
 }
 

@@ -34,6 +34,12 @@ func newLifecycle(ctx workflow.Context, stage Stage, in Input) *lifecycle {
 		signals: workflow.GetSignalChannel(ctx, SignalChanged),
 		running: map[string]Step{},
 	}
+	// A run that continues another as new has its attributes already.
+	attributes := workflow.GetTypedSearchAttributes(ctx)
+	if label, ok := attributes.GetKeyword(AttributeStage); ok {
+		l.label = Stage(label)
+	}
+	l.due, _ = attributes.GetTime(AttributeDue)
 	l.phase, l.cancel = workflow.WithCancel(ctx)
 	return l
 }
@@ -42,7 +48,6 @@ func (l *lifecycle) run(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, QueryStatus, l.status); err != nil {
 		return err
 	}
-	workflow.Go(ctx, l.listen)
 	for {
 		if err := l.replan(ctx); err != nil {
 			return err // only a cancelled or corrupted run: Plan's own failures are waited out
@@ -63,41 +68,29 @@ func (l *lifecycle) run(ctx workflow.Context) error {
 	}
 }
 
-// listen notes pokes as they come, so that waiting anywhere in the loop ends when there is something new.
-func (l *lifecycle) listen(ctx workflow.Context) {
-	for {
-		var changed Changed
-		l.signals.Receive(ctx, &changed)
-		l.note(changed)
-	}
-}
-
-// drain takes the pokes that are in the channel without yielding, so that none is lost between looking and leaving.
+// drain takes the pokes that have come, and keeps what is newest in them. It is the signals' only reader and does not
+// yield, so that none is lost between looking and leaving.
 func (l *lifecycle) drain() {
 	var changed Changed
 	for l.signals.ReceiveAsync(&changed) {
-		l.note(changed)
+		l.in.Changed = l.in.Changed.merge(changed)
+		l.stale = true
 	}
-}
-
-func (l *lifecycle) note(changed Changed) {
-	l.in.Changed = l.in.Changed.merge(changed)
-	l.stale = true
 }
 
 // replan asks for the difference until it gets an answer. A failing Plan (the database is down) never fails the run.
 func (l *lifecycle) replan(ctx workflow.Context) error {
-	l.drain()
-	l.stale = false
-	l.plans++
-	request := PlanRequest{
-		Org:      l.in.Org,
-		Identity: l.in.Identity,
-		PlanID:   fmt.Sprintf("%s/%d", workflow.GetInfo(ctx).WorkflowExecution.RunID, l.plans),
-		Seq:      l.in.Changed.Seq,
-		AsOf:     laterOf(workflow.Now(ctx), l.in.Changed.Due),
-	}
 	for delay := time.Second; ; delay = min(2*delay, 30*time.Second) {
+		l.drain()
+		l.stale = false
+		l.plans++
+		request := PlanRequest{
+			Org:      l.in.Org,
+			Identity: l.in.Identity,
+			PlanID:   fmt.Sprintf("%s/%d", workflow.GetInfo(ctx).WorkflowExecution.RunID, l.plans),
+			Seq:      l.in.Changed.Seq,
+			AsOf:     laterOf(workflow.Now(ctx), l.in.Changed.Due),
+		}
 		var plan Plan
 		err := workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, planOptions), ActivityPlan, request).Get(ctx, &plan)
 		if err == nil {
@@ -106,7 +99,9 @@ func (l *lifecycle) replan(ctx workflow.Context) error {
 		if temporal.IsCanceledError(err) {
 			return err
 		}
-		if err := workflow.Sleep(ctx, delay); err != nil {
+		// A new poke ends the wait: it may be a leave, and it means that the database is back.
+		options := workflow.AwaitOptions{Timeout: delay, TimerOptions: workflow.TimerOptions{Summary: "plan again after a failure"}}
+		if _, err := workflow.AwaitWithOptions(ctx, options, func() bool { return l.signals.Len() > 0 }); err != nil {
 			return err
 		}
 	}
@@ -124,7 +119,6 @@ func (l *lifecycle) accept(ctx workflow.Context, plan Plan) error {
 		l.phase, l.cancel = workflow.WithCancel(ctx)
 	}
 	l.plan = plan
-	workflow.SetCurrentDetails(ctx, l.details())
 	return l.upsert(ctx)
 }
 
@@ -142,17 +136,19 @@ func (l *lifecycle) dispatch(ctx workflow.Context) {
 			err := workflow.ExecuteActivity(l.applyOptions(phase, step), ActivityApplyAccount, request).Get(ctx, &outcome)
 			if err != nil && !temporal.IsCanceledError(err) {
 				// ApplyAccount answers outcomes and asks for retries; any other end is a fault of ours, met with patience.
-				_ = workflow.Sleep(ctx, 10*time.Second)
+				_ = workflow.Sleep(phase, 10*time.Second)
 			}
 			delete(l.running, step.Target)
 			// In a leave every outcome may bring the next due time forward; elsewhere only a step that did not come to its
-			// end leaves something the plan does not know.
-			if err != nil || outcome == OutcomeSuperseded || l.plan.Stage == StageLeaver {
+			// end leaves something the plan does not know, or one that a newer plan has another step behind.
+			behind := slices.ContainsFunc(l.plan.Steps, func(s Step) bool { return s.Target == step.Target && s != step })
+			if err != nil || outcome == OutcomeSuperseded || behind || l.plan.Stage == StageLeaver {
 				l.stale = true
 			}
 			workflow.SetCurrentDetails(ctx, l.details())
 		})
 	}
+	workflow.SetCurrentDetails(ctx, l.details())
 }
 
 func (l *lifecycle) applyOptions(ctx workflow.Context, step Step) workflow.Context {
@@ -190,7 +186,7 @@ func fairnessKey(org, target string) string {
 // wait returns when there is reason to plan again: a poke, the end of everything that ran, or the next due time.
 func (l *lifecycle) wait(ctx workflow.Context) error {
 	busy := len(l.running) > 0
-	ready := func() bool { return l.stale || (busy && len(l.running) == 0) }
+	ready := func() bool { return l.signals.Len() > 0 || l.stale || (busy && len(l.running) == 0) }
 	if l.plan.NextDue.IsZero() && busy {
 		return workflow.Await(ctx, ready)
 	}
@@ -238,7 +234,12 @@ func (l *lifecycle) upsert(ctx workflow.Context) error {
 		l.label = l.plan.Label
 		updates = append(updates, AttributeStage.ValueSet(string(l.label)))
 	}
-	if due := l.plan.NextDue.UTC().Truncate(time.Second); !l.plan.NextDue.IsZero() && !due.Equal(l.due) {
+	switch due := l.plan.NextDue.UTC().Truncate(time.Second); {
+	case due.Equal(l.due):
+	case l.plan.NextDue.IsZero():
+		l.due = time.Time{}
+		updates = append(updates, AttributeDue.ValueUnset())
+	default:
 		l.due = due
 		updates = append(updates, AttributeDue.ValueSet(due))
 	}
@@ -253,6 +254,9 @@ func (l *lifecycle) details() string {
 	var lines []string
 	for _, w := range l.plan.Waiting {
 		lines = append(lines, fmt.Sprintf("waiting for target %s, %s since %s", w.Target, w.Code, w.Since.UTC().Format("2006-01-02 15:04 MST")))
+	}
+	if l.plan.Failed > 0 {
+		lines = append(lines, fmt.Sprintf("%d failed for good: see `tenure explain %s`", l.plan.Failed, l.in.Identity))
 	}
 	if targets := l.busy(); len(targets) > 0 {
 		lines = append(lines, "working on "+strings.Join(targets, ", "))

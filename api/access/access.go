@@ -1,0 +1,98 @@
+// Package access says who makes a request: the bearer token of an organization, its scopes, and the id under which the
+// request stands in the log and in the record. It knows no route.
+package access
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/tenurehq/tenure/internal/identity"
+	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/internal/store"
+)
+
+// Scope is what a token may be used for.
+type Scope string
+
+// The scopes. Admin includes the others.
+const (
+	ScopeHR    Scope = "hr"    // send events
+	ScopeRead  Scope = "read"  // read everything of the organization
+	ScopeAdmin Scope = "admin" // change policy, targets, cases and operations
+)
+
+// Scopes lists the scopes that a token can be given.
+func Scopes() []Scope { return []Scope{ScopeHR, ScopeRead, ScopeAdmin} }
+
+// RequestIDHeader carries the request's id, both ways.
+const RequestIDHeader = "Tenure-Request-Id"
+
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// Visit is what is known of a request besides what it asks for. The log reads it after the request has been served.
+type Visit struct {
+	RequestID string
+	Token     *store.Token // nil until the request was authenticated
+}
+
+type visitKey struct{}
+
+// Begin gives a request its id, the caller's own when it has a usable one, and tells it in the answer.
+func Begin(w http.ResponseWriter, r *http.Request) (*Visit, *http.Request) {
+	visit := &Visit{RequestID: r.Header.Get(RequestIDHeader)}
+	if !requestID.MatchString(visit.RequestID) {
+		visit.RequestID = uuid.NewString()
+	}
+	w.Header().Set(RequestIDHeader, visit.RequestID)
+	return visit, r.WithContext(context.WithValue(r.Context(), visitKey{}, visit))
+}
+
+// From answers the visit of a request that Begin has seen.
+func From(ctx context.Context) *Visit {
+	visit, _ := ctx.Value(visitKey{}).(*Visit)
+	if visit == nil {
+		return &Visit{}
+	}
+	return visit
+}
+
+// Authenticate finds the token in an Authorization header and checks that it has the scope. The error is Unauthorized
+// or Forbidden.
+func Authenticate(ctx context.Context, service *lifecycle.Service, authorization string, needed Scope) error {
+	scheme, secret, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return identity.Errorf(identity.Unauthorized, "send a token as `Authorization: Bearer …`; `tenure token create` makes one")
+	}
+	token, err := service.Store().Authenticate(ctx, strings.TrimSpace(secret), service.Now())
+	if err != nil {
+		return err
+	}
+	From(ctx).Token = &token
+	if !slices.Contains(token.Scopes, string(needed)) && !slices.Contains(token.Scopes, string(ScopeAdmin)) {
+		return identity.Errorf(identity.Forbidden, "the token lacks the scope %s", needed)
+	}
+	return nil
+}
+
+// Org is the organization of the request's token.
+func Org(ctx context.Context) string {
+	if token := From(ctx).Token; token != nil {
+		return token.Org
+	}
+	return "" // no organization has this id: nothing is found
+}
+
+// Caller is who the record will say made the request.
+func Caller(ctx context.Context) lifecycle.Caller {
+	visit := From(ctx)
+	caller := lifecycle.Caller{RequestID: visit.RequestID}
+	if visit.Token != nil {
+		caller.Actor = "token:" + visit.Token.ID.String()
+	}
+	return caller
+}

@@ -1,0 +1,73 @@
+// Package api is Tenure over HTTP: the routes, what surrounds every request (its id, the log, metrics, limits), health
+// and metrics. It is a thin layer: no rule of the domain lives here, and it never waits for Temporal.
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	v1 "github.com/tenurehq/tenure/api/v1"
+	"github.com/tenurehq/tenure/internal/lifecycle"
+)
+
+// Options say what the API serves and where it reports.
+type Options struct {
+	Service *lifecycle.Service
+	Log     *slog.Logger
+	// Registry receives the metrics and is what /metrics shows.
+	Registry *prometheus.Registry
+	// Ready reports whether what is needed besides the database can be reached; nil asks nothing.
+	Ready func(context.Context) error
+}
+
+// requestTimeout bounds the work for one request.
+const requestTimeout = time.Minute
+
+// New makes the handler of all routes. It panics when it cannot register its metrics, as when called twice with one
+// registry.
+func New(o Options) http.Handler {
+	router := chi.NewRouter()
+	m := newMetrics(o.Registry, o.Service, o.Log)
+	router.Use(accompany(o.Log, m), recoverPanics(o.Log), headers, readable, withTimeout(requestTimeout))
+	router.NotFound(notFound)
+	router.MethodNotAllowed(methodNotAllowed(router))
+	description, err := json.Marshal(v1.Register(router, o.Service, o.Log))
+	if err != nil {
+		panic(fmt.Sprintf("the API's description is no JSON: %v", err))
+	}
+	router.Get("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(description)
+	})
+	registerHealth(router, o)
+	router.Method(http.MethodGet, "/metrics", m.handler())
+	return router
+}
+
+// The limits of a connection.
+const (
+	readHeaderTimeout = 5 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+)
+
+// NewServer makes a server for the handler with time-outs and limits set: a caller that sends slowly, or reads slowly,
+// holds nothing up. The caller sets Addr or passes a listener.
+func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      2 * requestTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tenurehq/tenure/internal/identity"
+	"github.com/tenurehq/tenure/internal/store"
+)
+
+func newOrgCommand(a *app) *cobra.Command {
+	return newGroupCommand("org", "Make and list organizations", newOrgCreateCommand(a), newOrgListCommand(a))
+}
+
+func newOrgCreateCommand(a *app) *cobra.Command {
+	var name string
+	var ifMissing bool
+	c := &cobra.Command{
+		Use:     "create ID",
+		Short:   "Make an organization",
+		Long:    "Makes an organization. Its id is at most 31 of a-z, 0-9 and -, and never changes.",
+		Example: `  tenure org create acme --name "Acme Ltd"`,
+		Args:    arguments("ID, the id of the organization"),
+		RunE: func(c *cobra.Command, args []string) error {
+			id := args[0]
+			if name == "" {
+				name = id
+			}
+			return a.withStore(c.Context(), func(s *store.Store) error {
+				err := s.CreateOrganization(c.Context(), id, name)
+				if ifMissing && identity.ErrorCode(err) == identity.Conflict {
+					fmt.Fprintf(c.OutOrStdout(), "organization %q exists already\n", id)
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(c.OutOrStdout(), "organization %q made: `tenure token create --org %s` makes it a token\n", id, id)
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&name, "name", "", "its name for people; default: the id")
+	c.Flags().BoolVar(&ifMissing, "if-missing", false, "succeed when it exists already")
+	return c
+}
+
+// organizationRow is an organization as `org list` prints it.
+type organizationRow struct {
+	ID            string     `json:"id"`
+	Name          string     `json:"name"`
+	CreatedAt     time.Time  `json:"createdAt"`
+	PolicyVersion int64      `json:"policyVersion"`
+	HeldSince     *time.Time `json:"heldSince,omitempty"`
+}
+
+func newOrgListCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the organizations of the database",
+		RunE: func(c *cobra.Command, _ []string) error {
+			organizations := []organizationRow{}
+			err := a.withStore(c.Context(), func(s *store.Store) error {
+				ids, err := s.OrganizationIDs(c.Context())
+				if err != nil {
+					return err
+				}
+				for _, id := range ids {
+					err := s.InOrg(c.Context(), id, func(tx *store.Tx) error {
+						o, err := tx.Organization(c.Context())
+						organizations = append(organizations, organizationRow(o))
+						return err
+					})
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return printJSON(c.OutOrStdout(), organizations)
+			}
+			t := newTable("id", "name", "policy", "made", "held since")
+			for _, o := range organizations {
+				t.row(o.ID, o.Name, o.PolicyVersion, localTime(o.CreatedAt), optionalTime(o.HeldSince))
+			}
+			t.print(c.OutOrStdout(), "no organization yet: `tenure org create` makes one")
+			return nil
+		},
+	}
+}

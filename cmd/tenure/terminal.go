@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// isTerminal reports whether a stream is a person's terminal.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// confirm asks the person at the terminal; instead is the flag that scripts give.
+func (a *app) confirm(c *cobra.Command, question, instead string) error {
+	if !a.interactive(c.InOrStdin()) {
+		return fmt.Errorf("nobody is at the terminal to agree: look at what would be done, then run the command with %s", instead)
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "%s [y/N] ", question)
+	answer, err := readLine(c.Context(), c.InOrStdin())
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+		return errors.New("not done: you did not agree")
+	}
+	return nil
+}
+
+// readLine reads a line, or gives up when the context ends, as a terminal's read cannot be cancelled.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	type answer struct {
+		line string
+		err  error
+	}
+	read := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReader(in).ReadString('\n')
+		read <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case a := <-read:
+		return a.line, a.err
+	}
+}
+
+// progress shows how far a command is: a bar on a terminal, and a line every tenth elsewhere.
+type progress struct {
+	bar   *progressbar.ProgressBar
+	out   io.Writer
+	name  string
+	total int
+	done  int
+}
+
+func newProgress(out io.Writer, name string, total int) *progress {
+	p := &progress{out: out, name: name, total: total}
+	if isTerminal(out) {
+		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(name),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
+	}
+	return p
+}
+
+func (p *progress) add(n int) {
+	before := p.done
+	p.done += n
+	if p.bar != nil {
+		_ = p.bar.Add(n) // a bar that cannot be drawn is no reason to stop
+		return
+	}
+	if step := max(p.total/10, 1); p.done/step > before/step || p.done == p.total && before < p.total {
+		fmt.Fprintf(p.out, "%s: %d of %d\n", p.name, p.done, p.total)
+	}
+}
+
+// clear takes an unfinished bar from the terminal.
+func (p *progress) clear() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}

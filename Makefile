@@ -34,12 +34,12 @@ test: ## run all tests, against a real Postgres and a real Temporal of their own
 	@$(LOCAL) test -- go test ./...
 
 .PHONY: soak
-soak: ## run the tests at full scale (hours)
-	@$(LOCAL) test -- go test -count=1 -timeout=6h -tags=soak ./...
+soak: ## run the end-to-end tests at full scale (hours)
+	@TENURE_KILLS=100 $(LOCAL) test -- go test -count=1 -timeout=6h ./e2e/...
 
 .PHONY: bench
-bench: ## measure, against the baselines
-	@$(LOCAL) test -- go test -run='^$$' -bench=. -count=1 -timeout=2h -tags=bench ./...
+bench: ## measure, against the baselines; BENCH='--quick' and more: go run ./bench -h
+	@$(LOCAL) test -- go run ./bench $(BENCH)
 
 .PHONY: lint
 lint: ## check style, import directions, workflow determinism and known vulnerabilities

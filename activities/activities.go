@@ -16,6 +16,7 @@ import (
 	"github.com/tenurehq/tenure/connectors"
 	"github.com/tenurehq/tenure/internal/identity"
 	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/internal/store"
 	"github.com/tenurehq/tenure/workflows"
 )
 
@@ -42,7 +43,7 @@ func New(service *lifecycle.Service, registry connectors.Registry, probes Probes
 func (a *Activities) Plan(ctx context.Context, request workflows.PlanRequest) (workflows.Plan, error) {
 	plan, err := a.lifecycle.Plan(ctx, request)
 	if err != nil {
-		a.log.WarnContext(ctx, "plan failed", "org", request.Org, "identity", request.Identity, "error", err)
+		a.log.WarnContext(ctx, "plan failed", "organization", request.Org, "identity", request.Identity, "error", store.Loggable(err))
 		// The database's words may quote values: a history gets the code only.
 		return plan, temporal.NewApplicationError("plan failed: "+string(identity.ErrorCode(err)), "PlanFailed")
 	}

@@ -25,9 +25,12 @@ func (a *Activities) ApplyAccount(ctx context.Context, request workflows.ApplyRe
 	}
 	defer leave()
 	defer heartbeat(ctx)()
+	// The attempt's time begins before it is recorded, so that it is over when the record says.
+	bounded, cancel := context.WithTimeout(ctx, time.Duration(request.Step.Timeout))
+	defer cancel()
 	job, err := a.lifecycle.Begin(ctx, request)
 	if err != nil {
-		a.log.WarnContext(ctx, "begin attempt", "org", request.Org, "account", request.Step.Account, "error", err)
+		a.log.WarnContext(ctx, "begin attempt", "organization", request.Org, "account", request.Step.Account, "error", store.Loggable(err))
 		return "", again("database", request.Step.Account, 0)
 	}
 	if job == nil {
@@ -36,22 +39,20 @@ func (a *Activities) ApplyAccount(ctx context.Context, request workflows.ApplyRe
 	if job.Down {
 		return a.down(ctx, job)
 	}
-	outcome, err := a.attempt(ctx, at, job, time.Duration(request.Step.Timeout), request)
+	outcome, err := a.attempt(ctx, bounded, at, job, request)
 	if err != nil {
 		return a.failed(ctx, at, request, job, err)
 	}
-	a.judge(ctx, at, request, false)
+	a.judge(ctx, at, job, request, false)
 	return outcome, nil
 }
 
 // attempt does the work within its time and records it.
-func (a *Activities) attempt(ctx context.Context, at *target, job *lifecycle.Job, timeout time.Duration, request workflows.ApplyRequest) (workflows.Outcome, error) {
+func (a *Activities) attempt(ctx, bounded context.Context, at *target, job *lifecycle.Job, request workflows.ApplyRequest) (workflows.Outcome, error) {
 	connector, err := a.targets.connect(at, job.Target, job.PolicyVersion, a.lifecycle.Now())
 	if err != nil {
 		return "", &connectors.Error{Kind: connectors.KindInvalid, Action: "connect", Detail: err.Error(), Err: err}
 	}
-	bounded, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	w := work{job: job, connector: connector, target: at, now: a.lifecycle.Now}
 	if request.Step.Kind == workflows.StepConfirm {
 		return a.confirm(ctx, bounded, w)
@@ -104,12 +105,13 @@ func (a *Activities) failed(ctx context.Context, at *target, request workflows.A
 	}
 	kind, finding, theirs := diagnose(cause)
 	if !theirs && ctx.Err() == nil {
-		a.log.WarnContext(ctx, "attempt failed on our side", "org", request.Org, "account", request.Step.Account, "target", request.Step.Target, "error", cause)
+		a.log.WarnContext(ctx, "attempt failed on our side", "organization", request.Org, "account", request.Step.Account, "target", request.Step.Target, "error", store.Loggable(cause))
 		return "", again("internal", request.Step.Account, 0)
 	}
-	clean := kind != connectors.KindAmbiguous
-	if ctx.Err() == nil {
-		a.judge(ctx, at, request, kind == connectors.KindUnavailable || kind == connectors.KindAmbiguous)
+	unverified := errors.Is(cause, errUnverified) // answered, and not shown: slow, not down; and it may still come
+	clean := kind != connectors.KindAmbiguous && !unverified
+	if ctx.Err() == nil && !unverified {
+		a.judge(ctx, at, job, request, kind == connectors.KindUnavailable || kind == connectors.KindAmbiguous)
 	}
 	outcome := a.verdict(ctx, job, kind)
 	recordCtx, done := recording(ctx)
@@ -117,7 +119,7 @@ func (a *Activities) failed(ctx context.Context, at *target, request workflows.A
 	recorded, err := job.SetBack(recordCtx, outcome, clean, finding)
 	switch {
 	case err != nil:
-		a.log.WarnContext(ctx, "record setback", "org", request.Org, "account", request.Step.Account, "error", err)
+		a.log.WarnContext(ctx, "record setback", "organization", request.Org, "account", request.Step.Account, "error", store.Loggable(err))
 		return "", again("database", request.Step.Account, 0)
 	case ctx.Err() != nil:
 		return "", ctx.Err()
@@ -134,8 +136,8 @@ func (a *Activities) verdict(ctx context.Context, job *lifecycle.Job, kind conne
 		return ""
 	case kind.Permanent(), kind == connectors.KindConflict:
 		return workflows.OutcomeFailed
-	case kind == connectors.KindThrottled:
-		return ""
+	case kind == connectors.KindThrottled && !job.Step.Leave:
+		return "" // it is up, and will have time: a storm of joiners waits its turn
 	}
 	budget := job.Target.BlockBudget
 	if job.Step.Leave {
@@ -185,24 +187,24 @@ func retryAfter(cause error) time.Duration {
 }
 
 // judge tells the target's health the end of an attempt, and the rows when that changes it.
-func (a *Activities) judge(ctx context.Context, at *target, request workflows.ApplyRequest, failed bool) {
+func (a *Activities) judge(ctx context.Context, at *target, job *lifecycle.Job, request workflows.ApplyRequest, failed bool) {
 	now := a.lifecycle.Now()
-	health, changed := at.health.note(failed, now)
-	if !changed {
+	health := at.health.note(failed, job.Health, now)
+	if health == job.Health {
 		return
 	}
 	ctx, done := recording(ctx)
 	defer done()
 	if err := a.lifecycle.SetHealth(ctx, request.Org, request.Step.Target, health, "attempts"); err != nil {
-		a.log.WarnContext(ctx, "set target's health", "org", request.Org, "target", request.Step.Target, "error", err)
+		a.log.WarnContext(ctx, "set target's health", "organization", request.Org, "target", request.Step.Target, "error", store.Loggable(err))
 		return
 	}
-	a.log.InfoContext(ctx, "target's health changed", "org", request.Org, "target", request.Step.Target, "health", health)
+	a.log.InfoContext(ctx, "target's health changed", "organization", request.Org, "target", request.Step.Target, "health", health)
 	if health != "down" {
 		return
 	}
 	if err := a.probes.Start(ctx, request.Org, request.Step.Target); err != nil { // else the sweeper does
-		a.log.WarnContext(ctx, "start probing", "org", request.Org, "target", request.Step.Target, "error", err)
+		a.log.WarnContext(ctx, "start probing", "organization", request.Org, "target", request.Step.Target, "error", store.Loggable(err))
 	}
 }
 
@@ -226,7 +228,7 @@ func (a *Activities) ProbeTarget(ctx context.Context, request workflows.ProbeReq
 	}
 	if err != nil {
 		if noteErr := a.lifecycle.NoteProbe(ctx, request.Org, request.Target); noteErr != nil {
-			a.log.WarnContext(ctx, "note probe", "org", request.Org, "target", request.Target, "error", noteErr)
+			a.log.WarnContext(ctx, "note probe", "organization", request.Org, "target", request.Target, "error", store.Loggable(noteErr))
 		}
 		activity.GetLogger(ctx).Info("target is still down", "target", request.Target, "kind", connectors.KindOf(err))
 		return nil

@@ -125,7 +125,8 @@ type window struct {
 	next, n     int
 	consecutive int
 	since       time.Time // of the first of the consecutive failures
-	shown       string
+	judged      string
+	judgedAt    time.Time
 }
 
 // The bounds of the judgement: so many failures in a row over at least that time mean down; that share of the window
@@ -136,10 +137,14 @@ const (
 	degradedShare = 0.3
 )
 
-// note adds the end of an attempt and answers the health; changed says that it differs from the one answered before.
-func (w *window) note(failed bool, now time.Time) (health string, changed bool) {
+// note adds the end of an attempt and answers the health. shown is what the target's row said when the attempt began: a
+// target that was down and is not any longer, by another worker's probe or a person's word, is judged anew.
+func (w *window) note(failed bool, shown string, now time.Time) (health string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.judged == "down" && shown != "down" && now.Sub(w.judgedAt) > downOver {
+		w.next, w.n, w.consecutive = 0, 0, 0
+	}
 	w.results[w.next], w.next = failed, (w.next+1)%len(w.results)
 	w.n = min(w.n+1, len(w.results))
 	switch {
@@ -164,14 +169,15 @@ func (w *window) note(failed bool, now time.Time) (health string, changed bool) 
 	default:
 		health = "up"
 	}
-	changed = health != w.shown
-	w.shown = health
-	return health, changed
+	if health != w.judged {
+		w.judged, w.judgedAt = health, now
+	}
+	return health
 }
 
 // reset forgets the past, when a probe has found the target well.
 func (w *window) reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.next, w.n, w.consecutive, w.shown = 0, 0, 0, "up"
+	w.next, w.n, w.consecutive, w.judged = 0, 0, 0, "up"
 }

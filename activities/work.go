@@ -66,19 +66,27 @@ func (w work) locate(ctx context.Context) (connectors.Account, bool, error) {
 		if connectors.KindOf(err) != connectors.KindNotFound {
 			return account, err == nil, err
 		}
+		if w.job.Fresh() {
+			return account, false, w.mismatch("the account is not shown yet")
+		}
 	}
-	if w.job.Step.CorrelateValue == "" {
+	var found []connectors.Account
+	for _, value := range w.job.Step.CorrelateValues {
+		accounts, err := w.connector.FindAccounts(ctx, w.job.Target.Correlate, value)
+		if err != nil {
+			return connectors.Account{}, false, err
+		}
+		found = append(found, accounts...)
+	}
+	switch len(found) {
+	case 0:
 		return connectors.Account{}, false, nil
-	}
-	accounts, err := w.connector.FindAccounts(ctx, w.job.Target.Correlate, w.job.Step.CorrelateValue)
-	switch {
-	case err != nil || len(accounts) == 0:
-		return connectors.Account{}, false, err
-	case len(accounts) > 1:
+	case 1:
+		return found[0], true, w.job.Saw(ctx, found[0].NativeID)
+	default:
 		return connectors.Account{}, false, identity.Errorf(identity.Conflict,
-			"%d accounts in %s have the same %s: leave one of them, then retry", len(accounts), w.job.Step.Target, w.job.Target.Correlate)
+			"%d accounts in %s have this person's %s: leave one of them, then retry", len(found), w.job.Step.Target, w.job.Target.Correlate)
 	}
-	return accounts[0], true, w.job.Saw(ctx, accounts[0].NativeID)
 }
 
 // may asks the fence, right before a change.
@@ -107,6 +115,9 @@ func (w work) apply(ctx context.Context, account connectors.Account, found bool)
 	writer, ok := w.connector.(connectors.AccountWriter)
 	if !ok {
 		return lifecycle.Reading{}, acting(lifecycle.ActionCreate, unsupported("write accounts"))
+	}
+	if !found && w.job.Step.Held {
+		return w.read(ctx) // there is nothing to disable, and nothing may be made
 	}
 	created := !found
 	if created {
@@ -189,6 +200,9 @@ func (w work) entitle(ctx context.Context, nativeID string, created bool) error 
 				}
 			}
 		}
+	}
+	if step.Held {
+		return nil
 	}
 	for _, e := range step.Wish.Grants {
 		if slices.ContainsFunc(held, func(h connectors.Entitlement) bool { return h.Kind == e.Kind && h.Name == e.Name }) {
@@ -323,6 +337,10 @@ func (w work) proveSessionsEnded(ctx context.Context, found bool) (store.Finding
 // proveApplied holds the reading against a wish and makes the evidence.
 func (w work) proveApplied(ctx context.Context, reading lifecycle.Reading, account connectors.Account) (lifecycle.Reading, error) {
 	wish := w.job.Step.Wish
+	if w.job.Step.Held && !reading.Enabled {
+		reading.Findings = append(reading.Findings, w.verified(lifecycle.ActionDisable, map[string]any{"found": reading.Found, "enabled": false}))
+		return reading, nil
+	}
 	if !reading.Found {
 		return reading, acting(lifecycle.ActionCreate, w.mismatch("the account is not found"))
 	}

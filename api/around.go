@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -30,23 +31,26 @@ func accompany(log *slog.Logger, m *metrics) func(http.Handler) http.Handler {
 			began := time.Now()
 			visit, r := access.Begin(w, r)
 			wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-			defer func() {
-				route, method := routeOf(r), methodOf(r)
-				took, status := time.Since(began), wrapped.Status()
-				if status == 0 {
-					status = http.StatusOK // nothing was written, which net/http sends as 200
-				}
-				m.observe(route, method, status, took)
-				attributes := []slog.Attr{slog.String("method", method), slog.String("route", route), slog.Int("status", status),
-					slog.Float64("ms", float64(took.Microseconds())/1000), slog.Int("bytes", wrapped.BytesWritten()), slog.String("request_id", visit.RequestID)}
-				if visit.Token != nil {
-					attributes = append(attributes, slog.String("organization", visit.Token.Org), slog.String("token", visit.Token.ID.String()))
-				}
-				log.LogAttrs(r.Context(), levelOf(route), "request", attributes...)
-			}()
+			defer conclude(log, m, visit, wrapped, r, began)
 			next.ServeHTTP(wrapped, r)
 		})
 	}
+}
+
+// conclude logs and counts a request that has been served.
+func conclude(log *slog.Logger, m *metrics, visit *access.Visit, w middleware.WrapResponseWriter, r *http.Request, began time.Time) {
+	route, method := routeOf(r), methodOf(r)
+	took, status := time.Since(began), w.Status()
+	if status == 0 {
+		status = http.StatusOK // nothing was written, which net/http sends as 200
+	}
+	m.observe(route, method, status, took)
+	attributes := []slog.Attr{slog.String("method", method), slog.String("route", route), slog.Int("status", status),
+		slog.Float64("ms", float64(took.Microseconds())/1000), slog.Int("bytes", w.BytesWritten()), slog.String("request_id", visit.RequestID)}
+	if visit.Token != nil {
+		attributes = append(attributes, slog.String("organization", visit.Token.Org), slog.String("token", visit.Token.ID.String()))
+	}
+	log.LogAttrs(r.Context(), levelOf(route), "request", attributes...)
 }
 
 func routeOf(r *http.Request) string {
@@ -81,24 +85,27 @@ func levelOf(route string) slog.Level {
 func recoverPanics(log *slog.Logger) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			defer func() {
-				value := recover()
-				if value == nil {
-					return
-				}
-				if value == http.ErrAbortHandler { //nolint:errorlint,err113 // net/http compares it so, too
-					panic(value)
-				}
-				log.ErrorContext(r.Context(), "panic while serving a request", "request_id", access.From(r.Context()).RequestID,
-					"route", routeOf(r), "type", typeName(value), "stack", string(debug.Stack()))
-				if wrapped, ok := w.(middleware.WrapResponseWriter); ok && wrapped.Status() != 0 {
-					panic(http.ErrAbortHandler) // half an answer is out: the connection must not look whole
-				}
-				problem.Write(w, problem.New(identity.Internal, "a fault of ours; the log has it under this request's id"))
-			}()
+			defer answerPanic(log, w, r)
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// answerPanic is deferred: it ends a panic.
+func answerPanic(log *slog.Logger, w http.ResponseWriter, r *http.Request) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	if value == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
+		panic(value)
+	}
+	log.ErrorContext(r.Context(), "panic while serving a request", "request_id", access.From(r.Context()).RequestID,
+		"route", routeOf(r), "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+	if wrapped, ok := w.(middleware.WrapResponseWriter); ok && wrapped.Status() != 0 {
+		panic(http.ErrAbortHandler) // half an answer is out: the connection must not look whole
+	}
+	problem.Write(w, problem.New(identity.Internal, "a fault of ours; the log has it under this request's id"))
 }
 
 // headers sets what every answer says: nobody but the caller may keep it, and it is what its type says.

@@ -118,7 +118,7 @@ func (h *harness) org(id string) tenant {
 
 func (h *harness) token(org string, scopes ...string) string {
 	h.t.Helper()
-	secret, _, err := h.store.CreateToken(h.t.Context(), org, "test", scopes, h.clock.now().Add(time.Hour))
+	secret, _, err := h.store.CreateToken(h.t.Context(), org, "test", scopes, h.clock.now().Add(24*time.Hour))
 	require.NoError(h.t, err)
 	return secret
 }
@@ -299,6 +299,15 @@ func joined(employeeID, given, family string) string {
 func (o tenant) join(employeeID, given, family string) string {
 	o.h.t.Helper()
 	return o.send(joined(employeeID, given, family)).is(http.StatusAccepted).text("identityId")
+}
+
+// deliver does what the relay does with all that waits, and answers it.
+func (h *harness) deliver() []store.Poke {
+	h.t.Helper()
+	pokes, err := h.store.Claim(h.t.Context(), h.clock.now(), time.Minute, 1000)
+	require.NoError(h.t, err)
+	require.NoError(h.t, h.store.Delivered(h.t.Context(), h.clock.now(), pokes))
+	return pokes
 }
 
 // plan does what an identity's run does first, and answers the plan.

@@ -201,6 +201,7 @@ func TestExplainGivesReasonsAndProof(t *testing.T) {
 		`group "Everyone": active since`, "create verified: requested"} {
 		require.Contains(t, text, part)
 	}
+	h.clock.advance(time.Second)
 	acme.send(cloudEvent("left", "left", `"employeeId":"1","lastDay":"2026-02-01"`)).is(202)
 	acme.fulfil(id)
 	a = h.get("/v1/identities/1/explain", acme.read).is(200)

@@ -105,12 +105,9 @@ func TestLeaversRetryIsALeave(t *testing.T) {
 	require.Len(t, h.get("/v1/operations?status=blocked", acme.read).is(200).items("items"), 6)
 	stuck := h.get("/v1/operations?status=stuck", acme.read).is(200)
 	require.Len(t, stuck.items("items"), 4, "the first tier is due within a minute, the second within an hour")
-	pokes, err := h.store.Claim(t.Context(), h.clock.now(), time.Minute, 10) // what came before is on its way
-	require.NoError(t, err)
-	require.NoError(t, h.store.Delivered(t.Context(), h.clock.now(), pokes))
+	h.deliver() // what came before is on its way
 	h.post("/v1/operations/"+stuck.text("items.0.id")+"/retry", acme.admin, "").is(http.StatusAccepted)
-	pokes, err = h.store.Claim(t.Context(), h.clock.now(), time.Minute, 10)
-	require.NoError(t, err)
+	pokes := h.deliver()
 	require.Len(t, pokes, 1)
 	require.Equal(t, id, pokes[0].Identity.String())
 	require.EqualValues(t, 1, pokes[0].Class)
@@ -143,7 +140,18 @@ func TestTargetsArePausedAndResumed(t *testing.T) {
 	h := start(t)
 	acme := h.org("acme").apply()
 	id := acme.join("1", "Ada", "Lovelace")
-	acme.fail(id, workflows.OutcomeBlocked)
+	h.deliver()
+	require.NoError(t, h.service.SetHealth(t.Context(), "acme", "crm", "down", "attempts"))
+	acme.steps(id, acme.plan(id), func(j *lifecycle.Job) {
+		if j.Step.Target != "crm" {
+			acme.verify(j)
+			return
+		}
+		_, err := j.SetBack(t.Context(), workflows.OutcomeBlocked, true, store.Finding{Action: lifecycle.ActionCreate, Code: "unavailable"})
+		require.NoError(t, err)
+	})
+	acme.plan(id)
+	require.Equal(t, "down", h.get("/v1/targets", acme.read).is(200).text("items.0.health"))
 	require.InDelta(t, 1, h.get("/v1/targets", acme.read).is(200).get("items.0.blocked"), 0)
 	require.Equal(t, "paused", h.post("/v1/targets/crm/pause", acme.admin, "").is(200).text("health"))
 	require.Equal(t, "paused", h.get("/v1/targets", acme.read).is(200).text("items.0.health"))
@@ -170,9 +178,7 @@ func TestProgress(t *testing.T) {
 	at(1, 1)
 	acme.fulfil(id)
 	at(0, 1)
-	pokes, err := h.store.Claim(t.Context(), h.clock.now(), time.Minute, 10)
-	require.NoError(t, err)
-	require.NoError(t, h.store.Delivered(t.Context(), h.clock.now(), pokes))
+	h.deliver()
 	at(0, 0)
 }
 

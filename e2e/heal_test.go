@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,9 +120,21 @@ func (w *world) backup() (restore func()) {
 		w.t.Helper()
 		conn := w.admin()
 		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+		// The worker goes on meanwhile, which a real restore would not see: nobody else gets at the tables, and whoever
+		// was in the middle of something is ended.
+		_, err := conn.Exec(ctx, `alter database `+pgx.Identifier{conn.Config().Database}.Sanitize()+` with connection limit 0`)
+		require.NoError(w.t, err)
+		_, err = conn.Exec(ctx, `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+		require.NoError(w.t, err)
+		defer func() {
+			_, err := conn.Exec(ctx, `alter database `+pgx.Identifier{conn.Config().Database}.Sanitize()+` with connection limit -1`)
+			require.NoError(w.t, err)
+		}()
 		tx, err := conn.Begin(ctx)
 		require.NoError(w.t, err)
 		_, err = tx.Exec(ctx, `set session_replication_role = replica`) // the copy is consistent: no foreign key needs a look
+		require.NoError(w.t, err)
+		_, err = tx.Exec(ctx, "lock table "+strings.Join(tables, ", "))
 		require.NoError(w.t, err)
 		for _, table := range tables {
 			_, err := tx.Exec(ctx, fmt.Sprintf(`delete from public.%s`, table))

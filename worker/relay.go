@@ -36,7 +36,7 @@ type relay struct {
 
 const (
 	relayBatch = 64
-	relayLease = 30 * time.Second
+	relayLease = 15 * time.Second // a delivery takes at most 10
 	relayPoll  = time.Second
 	// relayParallel is how many pokes are delivered at once: enough to keep Temporal busy, too few to flood it.
 	relayParallel = 16
@@ -54,9 +54,9 @@ func (r *relay) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		n, err := r.round(ctx)
 		if err != nil && ctx.Err() == nil {
-			r.log.WarnContext(ctx, "relay", "error", err)
+			r.log.WarnContext(ctx, "relay", "error", store.Loggable(err))
 		}
-		if n == relayBatch && err == nil {
+		if n > 0 && err == nil {
 			continue
 		}
 		select {
@@ -72,7 +72,7 @@ func (r *relay) run(ctx context.Context) error {
 func (r *relay) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := r.store.Listen(ctx, r.woken); err != nil && ctx.Err() == nil {
-			r.log.WarnContext(ctx, "listen for pokes", "error", err)
+			r.log.WarnContext(ctx, "listen for pokes", "error", store.Loggable(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -117,9 +117,9 @@ func (r *relay) postpone(ctx context.Context, p store.Poke, cause error) {
 	if p.Class == identity.ClassLeave {
 		delay = min(delay, 2*time.Second)
 	}
-	r.log.WarnContext(ctx, "deliver poke", "org", p.Org, "identity", p.Identity, "attempts", p.Attempts, "error", cause)
+	r.log.WarnContext(ctx, "deliver poke", "organization", p.Org, "identity", p.Identity, "attempts", p.Attempts, "error", store.Loggable(cause))
 	if err := r.store.Postpone(ctx, p, r.now().Add(delay)); err != nil {
-		r.log.WarnContext(ctx, "postpone poke", "org", p.Org, "identity", p.Identity, "error", err)
+		r.log.WarnContext(ctx, "postpone poke", "organization", p.Org, "identity", p.Identity, "error", store.Loggable(err))
 	}
 }
 
@@ -129,7 +129,7 @@ func (r *relay) deliver(ctx context.Context, p store.Poke) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	stage := lifecycle.StageOf(p.State, p.Fresh)
-	changed := workflows.Changed{Seq: p.Version}
+	changed := workflows.Changed{Seq: p.Version, Urgent: p.Class == identity.ClassLeave}
 	if p.Due != nil {
 		changed.Due = *p.Due
 	}

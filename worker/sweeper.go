@@ -58,7 +58,7 @@ func (s *sweeper) run(ctx context.Context) error {
 			err = s.sweep(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "sweep", "error", err)
+			s.log.WarnContext(ctx, "sweep", "error", store.Loggable(err))
 		}
 	}
 }

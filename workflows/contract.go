@@ -80,11 +80,13 @@ type Changed struct {
 	Seq int64 `json:"seq"`
 	// Due is the moment a scheduled change was due, when that is why; plans are made as of no earlier moment.
 	Due time.Time `json:"due,omitzero"`
+	// Urgent says that it is about a leave.
+	Urgent bool `json:"urgent,omitempty"`
 }
 
 // merge keeps what is newest in both.
 func (c Changed) merge(other Changed) Changed {
-	return Changed{Seq: max(c.Seq, other.Seq), Due: laterOf(c.Due, other.Due)}
+	return Changed{Seq: max(c.Seq, other.Seq), Due: laterOf(c.Due, other.Due), Urgent: c.Urgent || other.Urgent}
 }
 
 func laterOf(a, b time.Time) time.Time {
@@ -110,6 +112,8 @@ type PlanRequest struct {
 	PlanID string    `json:"planId"`
 	Seq    int64     `json:"seq"`
 	AsOf   time.Time `json:"asOf"`
+	// Urgent says that it is about a leave: it uses the connections kept free for them.
+	Urgent bool `json:"urgent,omitempty"`
 }
 
 // Plan is the difference between what should be and what is, as ids only.

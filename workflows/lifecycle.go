@@ -90,6 +90,7 @@ func (l *lifecycle) replan(ctx workflow.Context) error {
 			PlanID:   fmt.Sprintf("%s/%d", workflow.GetInfo(ctx).WorkflowExecution.RunID, l.plans),
 			Seq:      l.in.Changed.Seq,
 			AsOf:     laterOf(workflow.Now(ctx), l.in.Changed.Due),
+			Urgent:   l.in.Changed.Urgent,
 		}
 		var plan Plan
 		err := workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, planOptions), ActivityPlan, request).Get(ctx, &plan)
@@ -136,7 +137,7 @@ func (l *lifecycle) dispatch(ctx workflow.Context) {
 			err := workflow.ExecuteActivity(l.applyOptions(phase, step), ActivityApplyAccount, request).Get(ctx, &outcome)
 			if err != nil && !temporal.IsCanceledError(err) {
 				// ApplyAccount answers outcomes and asks for retries; any other end is a fault of ours, met with patience.
-				_ = workflow.Sleep(phase, 10*time.Second)
+				_ = workflow.NewTimer(phase, 10*time.Second).Get(ctx, nil)
 			}
 			delete(l.running, step.Target)
 			// In a leave every outcome may bring the next due time forward; elsewhere only a step that did not come to its

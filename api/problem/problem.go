@@ -6,11 +6,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"github.com/tenurehq/tenure/internal/identity"
 	"github.com/tenurehq/tenure/internal/policy"
@@ -21,7 +23,7 @@ import (
 const ContentType = "application/problem+json"
 
 // Problem is an error as the caller sees it.
-type Problem struct {
+type Problem struct { //nolint:errname // the name is RFC 9457's
 	Title  string        `json:"title" doc:"the status in words"`
 	Status int           `json:"status" doc:"the HTTP status"`
 	Detail string        `json:"detail,omitempty" doc:"what was wrong with this request, and what to do"`
@@ -55,10 +57,10 @@ func (p *Problem) GetHeaders() http.Header {
 }
 
 func (p *Problem) setHeaders(headers http.Header) {
-	switch p.Code {
-	case identity.Unauthorized:
+	if p.Code == identity.Unauthorized {
 		headers.Set("WWW-Authenticate", "Bearer") // RFC 9110, section 11.6.1; RFC 6750, section 3
-	case identity.Unavailable:
+	}
+	if p.Code == identity.Unavailable {
 		headers.Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 }
@@ -85,12 +87,10 @@ func New(code identity.Code, detail string) *Problem {
 // From turns an error into a problem. What is a fault of ours is told as nothing more than that; the caller of From logs
 // the error.
 func From(err error) *Problem {
-	var already *Problem
-	if errors.As(err, &already) {
+	if already, ok := errors.AsType[*Problem](err); ok {
 		return already
 	}
-	var problems policy.Problems
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[policy.Problems](err); ok {
 		return ofPolicy(problems)
 	}
 	err = store.Classify(err)
@@ -170,7 +170,7 @@ func Write(w http.ResponseWriter, p *Problem) {
 
 // huma makes the errors of its own (a parameter out of range, a body that is no JSON) through this variable, which is
 // its way to replace the type.
-func init() { huma.NewError = ofHuma }
+func init() { huma.NewError = ofHuma } //nolint:gochecknoinits // a variable of the library, which is read from the first registration on
 
 func ofHuma(status int, message string, errs ...error) huma.StatusError {
 	if status == http.StatusUnprocessableEntity {
@@ -182,16 +182,7 @@ func ofHuma(status int, message string, errs ...error) huma.StatusError {
 		if !errors.As(err, &detailer) {
 			continue // the text of an unknown error is not for the caller
 		}
-		d := detailer.ErrorDetail() // its Value is what the caller sent: it need not be told
-		f := Field{Detail: d.Message}
-		where, name, _ := strings.Cut(d.Location, ".")
-		switch {
-		case where == "body" && name != "":
-			f.Field, f.Pointer = name, pointer(name)
-		case where != "body":
-			f.Field = name
-		}
-		p.Errors = append(p.Errors, f)
+		p.Errors = append(p.Errors, fieldOf(detailer.ErrorDetail()))
 	}
 	if len(p.Errors) > 0 {
 		p.Detail = p.Errors[0].Detail
@@ -200,6 +191,23 @@ func ofHuma(status int, message string, errs ...error) huma.StatusError {
 		}
 	}
 	return p
+}
+
+// fieldOf names the field that one of huma's errors is about. Its Value is what the caller sent: it need not be told.
+func fieldOf(d *huma.ErrorDetail) Field {
+	f := Field{Detail: d.Message}
+	where, name, _ := strings.Cut(d.Location, ".")
+	// huma places a missing property at the object that lacks it.
+	var missing string
+	if _, err := fmt.Sscanf(d.Message, validation.MsgExpectedRequiredProperty, &missing); err == nil {
+		name = strings.TrimPrefix(name+"."+missing, ".")
+		f.Detail = "required"
+	}
+	f.Field = name
+	if where == "body" && name != "" {
+		f.Pointer = pointer(name)
+	}
+	return f
 }
 
 func codeOf(status int) identity.Code {

@@ -172,7 +172,8 @@ func fromSDK(err error) error {
 		case strings.Contains(text, "base64"):
 			return identity.InvalidField("data_base64", "is not base64")
 		}
-		return identity.Errorf(identity.Invalid, "the event is not as CloudEvents 1.0 wants it: names of attributes are lower-case letters and digits, and their values text, whole numbers or booleans")
+		return identity.Errorf(identity.Invalid, "the event is not as CloudEvents 1.0 wants it: "+
+			"names of attributes are lower-case letters and digits, and their values text, whole numbers or booleans")
 	}
 	var problems []error
 	for _, name := range []string{"specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema"} {

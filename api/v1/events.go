@@ -80,11 +80,13 @@ func (EventsAnswer) Schema(r huma.Registry) *huma.Schema {
 }
 
 func (a *routes) registerEvents() {
+	body := a.eventsBody()
 	add(a, access.ScopeHR, huma.Operation{OperationID: "send-events", Method: http.MethodPost, Path: "/v1/events",
-		Summary: "Send HR events", DefaultStatus: http.StatusAccepted, RequestBody: a.eventsBody(),
+		Summary: "Send HR events", DefaultStatus: http.StatusAccepted, RequestBody: body,
 		SkipValidateBody: true, // each event is judged alone, by the modes' own rules
 		Description: "CloudEvents 1.0, one or a batch, in structured or binary mode. An event is idempotent by source and id. " +
 			"In a batch the good events are taken and the bad ones are reported one by one."}, a.sendEvents)
+	delete(body.Content, "application/octet-stream") // which huma adds for raw bytes
 }
 
 func (a *routes) sendEvents(ctx context.Context, in *eventsInput) (EventsAnswer, error) {

@@ -14,7 +14,8 @@ import (
 
 type operationsInput struct {
 	PageInput
-	Status string `query:"status" enum:"requested,running,done,verified,confirmed,failed,blocked,superseded,unsupported,held,stuck" doc:"stuck: open past the deadline of its tier"`
+	// Status is one of an operation's, or stuck.
+	Status string `query:"status" enum:"requested,running,done,verified,confirmed,failed,blocked,superseded,unsupported,held,stuck" doc:"stuck: past its deadline"`
 }
 
 // IDInput names an object by its id.

@@ -36,8 +36,9 @@ func Register(router chi.Router, service *lifecycle.Service, log *slog.Logger) *
 			Info: &huma.Info{Title: "Tenure", Version: "1",
 				Description: "Joiner, mover and leaver automation. Errors are problem details (RFC 9457)."},
 			Components: &huma.Components{
-				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
-				SecuritySchemes: map[string]*huma.SecurityScheme{bearer: {Type: "http", Scheme: "bearer", Description: "A token of one organization, made by `tenure token create`."}},
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{bearer: {Type: "http", Scheme: "bearer",
+					Description: "A token of one organization, made by `tenure token create`."}},
 			},
 		},
 		Formats:                      huma.DefaultFormats,

@@ -44,7 +44,7 @@ func (a *routes) targets(ctx context.Context) ([]store.Target, error) {
 }
 
 func (a *routes) pauseTarget(ctx context.Context, name string, paused bool) (store.Target, error) {
-	if err := a.service.Pause(ctx, access.Org(ctx), name, paused); err != nil {
+	if err := a.service.Pause(ctx, access.Org(ctx), access.Caller(ctx), name, paused); err != nil {
 		return store.Target{}, err
 	}
 	targets, err := a.targets(ctx)

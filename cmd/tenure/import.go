@@ -153,17 +153,11 @@ func (i *importing) send(ctx context.Context, client *apiclient.Client, batch in
 	i.effects = map[string]int{}
 	bar := newProgress(i.errOut, "rows sent", len(i.events))
 	answered := 0
-	err := client.SendEvents(ctx, i.events, batch, func(index int, r apiclient.Result) {
-		answered++
-		bar.add(1)
-		switch {
-		case r.Error != nil:
-			i.refused = append(i.refused, refusedRow{Line: i.lines[index], Error: oneLine(r.Error)})
-		case r.CaseID != "":
-			i.cases++
-			fallthrough
-		default:
-			i.effects[r.Effect]++
+	err := client.SendEvents(ctx, i.events, batch, func(indexes []int, results []apiclient.Result) {
+		answered += len(indexes)
+		bar.add(len(indexes))
+		for n, index := range indexes {
+			i.note(i.lines[index], results[n])
 		}
 	})
 	if err != nil {
@@ -185,6 +179,18 @@ func (i *importing) send(ctx context.Context, client *apiclient.Client, batch in
 	}
 	i.printRefused()
 	return i.refusal()
+}
+
+// note counts what became of a row.
+func (i *importing) note(line int, r apiclient.Result) {
+	if r.Error != nil {
+		i.refused = append(i.refused, refusedRow{Line: line, Error: oneLine(r.Error)})
+		return
+	}
+	i.effects[r.Effect]++
+	if r.CaseID != "" {
+		i.cases++
+	}
 }
 
 // shownRefused is how many refused rows are listed to people; --json lists all.

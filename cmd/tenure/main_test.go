@@ -24,6 +24,11 @@ func (e environ) LookupEnv(name string) (string, bool) {
 	return value, ok
 }
 
+// atTerminal is set in the environment of a command whose standard input is to be taken for a person at a terminal.
+const atTerminal = "TEST_AT_TERMINAL"
+
+func agreeable(env environ) bool { return env[atTerminal] != "" }
+
 // result is how a command ended.
 type result struct {
 	out, errOut string
@@ -40,7 +45,7 @@ func tenure(t *testing.T, env environ, args ...string) result {
 func tenureWith(t *testing.T, env environ, input string, args ...string) result {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	root := newRootCommand(&app{env: env})
+	root := newRootCommand(&app{env: env, interactive: func(any) bool { return agreeable(env) }})
 	root.SetIn(strings.NewReader(input))
 	root.SetOut(&out)
 	root.SetErr(&errOut)

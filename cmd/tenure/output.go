@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
 // printJSON writes a value as the API would, indented.
@@ -28,6 +29,7 @@ func newTable(columns ...string) *listing {
 	style := table.StyleLight
 	style.Options = table.OptionsNoBordersAndSeparators
 	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Format.Header = text.FormatDefault
 	t.writer.SetStyle(style)
 	t.writer.SuppressTrailingSpaces()
 	if len(columns) > 0 {

@@ -48,9 +48,10 @@ func readRuns(ctx context.Context, options client.Options, org string) ([]runsOf
 				lengths[kind] = append(lengths[kind], run.GetHistoryLength())
 			}
 		}
-		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
+		if len(page.GetNextPageToken()) == 0 {
 			break
 		}
+		request.NextPageToken = page.GetNextPageToken()
 	}
 	var result []runsOf
 	for kind, n := range runs {

@@ -194,13 +194,15 @@ func (p *player) send(ctx context.Context, phase sample.Phase, effects map[strin
 	}
 	bar := newProgress(p.errOut, phase.Name+" sent", len(events))
 	var refused []string
-	err := p.hr.SendEvents(ctx, events, sampleBatch, func(index int, r apiclient.Result) {
-		bar.add(1)
-		if r.Error != nil {
-			refused = append(refused, fmt.Sprintf("%s: %v", phase.Events[index].ID, r.Error))
-			return
+	err := p.hr.SendEvents(ctx, events, sampleBatch, func(indexes []int, results []apiclient.Result) {
+		bar.add(len(indexes))
+		for i, r := range results {
+			if r.Error != nil {
+				refused = append(refused, fmt.Sprintf("%s: %v", phase.Events[indexes[i]].ID, r.Error))
+				continue
+			}
+			effects[r.Effect]++
 		}
-		effects[r.Effect]++
 	})
 	if err != nil {
 		bar.clear()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -43,7 +42,7 @@ func (a *app) temporalOptions() (client.Options, bool, error) {
 		options.Namespace = client.DefaultNamespace
 	}
 	// What matters is in the errors; the client's own lines would stand between the command's.
-	options.Logger = log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	return options, true, nil
 }
 
@@ -188,11 +187,12 @@ func (n namespace) byHand(doing string, cause error) error {
 
 // usable asks the frontend, history and visibility whether they know the namespace and its search attributes.
 func (n namespace) usable(ctx context.Context) error {
-	query := "WorkflowType = 'none'"
-	for name := range searchAttributes {
-		query += " AND " + name + " IS NULL"
+	query := slices.Sorted(maps.Keys(searchAttributes))
+	for i, name := range query {
+		query[i] = name + " IS NULL"
 	}
-	if _, err := n.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query}); err != nil {
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: "WorkflowType = 'none' AND " + strings.Join(query, " AND ")}
+	if _, err := n.client.ListWorkflow(ctx, request); err != nil {
 		return fmt.Errorf("wait until it can be searched: %w", err)
 	}
 	_, err := n.client.DescribeWorkflowExecution(ctx, "none", "")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -55,17 +56,21 @@ func readLine(ctx context.Context, in io.Reader) (string, error) {
 	}
 }
 
-// progress shows how far a command is: a bar on a terminal, and a line every tenth elsewhere.
+// progress shows how far a command is: a bar on a terminal, and elsewhere a line now and then and one at the end.
 type progress struct {
-	bar   *progressbar.ProgressBar
-	out   io.Writer
-	name  string
-	total int
-	done  int
+	bar    *progressbar.ProgressBar
+	out    io.Writer
+	name   string
+	total  int
+	done   int
+	spoken time.Time
 }
 
+// progressEvery is how often a line is printed where there is no terminal.
+const progressEvery = 2 * time.Second
+
 func newProgress(out io.Writer, name string, total int) *progress {
-	p := &progress{out: out, name: name, total: total}
+	p := &progress{out: out, name: name, total: total, spoken: time.Now()}
 	if isTerminal(out) {
 		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(name),
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
@@ -74,13 +79,12 @@ func newProgress(out io.Writer, name string, total int) *progress {
 }
 
 func (p *progress) add(n int) {
-	before := p.done
 	p.done += n
-	if p.bar != nil {
+	switch now := time.Now(); {
+	case p.bar != nil:
 		_ = p.bar.Add(n) // a bar that cannot be drawn is no reason to stop
-		return
-	}
-	if step := max(p.total/10, 1); p.done/step > before/step || p.done == p.total && before < p.total {
+	case p.done == p.total || now.Sub(p.spoken) >= progressEvery:
+		p.spoken = now
 		fmt.Fprintf(p.out, "%s: %d of %d\n", p.name, p.done, p.total)
 	}
 }

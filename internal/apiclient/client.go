@@ -123,8 +123,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // without the URL and its query
 	}
 	return &passingError{fmt.Errorf("reach Tenure on %s: %w: check that it runs, and that TENURE_URL is its address", c.base, err)}

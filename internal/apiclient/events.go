@@ -38,11 +38,11 @@ type Result struct {
 	Error      *Problem `json:"error"`
 }
 
-// SendEvents sends events in batches of at most size, several batches at once, and reports the result of each event
-// with its index. The events of a person are sent one after the other, in the order given. A batch that Tenure cannot
+// SendEvents sends events in batches of at most size, several batches at once, and reports each batch that is answered:
+// the events' indexes with their results. The events of a person are sent one after the other, in the order given. A batch that Tenure cannot
 // take at the moment is sent again: an event that comes twice counts once. report is not called concurrently, nor after
 // SendEvents has returned; an error means that the events not reported were not accepted, as far as is known.
-func (c *Client) SendEvents(ctx context.Context, events []Outgoing, size int, report func(index int, result Result)) error {
+func (c *Client) SendEvents(ctx context.Context, events []Outgoing, size int, report func(indexes []int, results []Result)) error {
 	var byLane [lanes][]int
 	for i, e := range events {
 		hash := fnv.New32a()
@@ -50,23 +50,21 @@ func (c *Client) SendEvents(ctx context.Context, events []Outgoing, size int, re
 		lane := hash.Sum32() % lanes
 		byLane[lane] = append(byLane[lane], i)
 	}
-	type reported struct {
-		index  int
-		result Result
+	type answered struct {
+		indexes []int
+		results []Result
 	}
-	results := make(chan reported)
+	batches := make(chan answered)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, indexes := range byLane {
 		group.Go(func() error {
 			for len(indexes) > 0 {
 				n := fitting(events, indexes, size)
-				batch, err := c.sendBatch(ctx, events, indexes[:n])
+				results, err := c.sendBatch(ctx, events, indexes[:n])
 				if err != nil {
 					return err
 				}
-				for i, result := range batch {
-					results <- reported{indexes[i], result}
-				}
+				batches <- answered{indexes[:n], results}
 				indexes = indexes[n:]
 			}
 			return nil
@@ -75,10 +73,10 @@ func (c *Client) SendEvents(ctx context.Context, events []Outgoing, size int, re
 	failed := make(chan error, 1)
 	go func() {
 		failed <- group.Wait()
-		close(results)
+		close(batches)
 	}()
-	for r := range results {
-		report(r.index, r.result)
+	for b := range batches {
+		report(b.indexes, b.results)
 	}
 	return <-failed
 }

@@ -67,55 +67,34 @@ func (a *App) Run(ctx context.Context) error {
 			TaskQueue: a.TaskQueue, Log: a.Log, SweepInterval: a.SweepInterval, ProbeInterval: a.ProbeInterval, Slots: a.Slots})
 		woken = work.Woken
 	}
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-	group, running := errgroup.WithContext(running)
+	var listener net.Listener
+	if a.Listen != "" {
+		if listener, err = net.Listen("tcp", a.Listen); err != nil {
+			return fmt.Errorf("listen on %s: %w: set TENURE_LISTEN to a free address", a.Listen, err)
+		}
+	}
+	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { waker.Run(running); return nil })
+	// The worker goes on until the API has finished what it took.
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	if work != nil {
 		group.Go(func() error { return work.Run(working) })
 	}
-	if a.Listen != "" {
-		listener, err := net.Listen("tcp", a.Listen)
-		if err != nil {
-			stopWorking()
-			stop()
-			_ = group.Wait()
-			return fmt.Errorf("listen on %s: %w: set TENURE_LISTEN to a free address", a.Listen, err)
-		}
+	if a.Listen == "" {
+		group.Go(func() error { <-running.Done(); stopWorking(); return nil })
+	} else {
 		a.Address = listener.Addr().String()
-		server := a.server(temporal)
-		group.Go(func() error { return serve(running, server, listener) })
+		server := api.NewServer(api.New(api.Options{Service: a.Service, Log: a.Log, Registry: prometheus.NewRegistry()}), a.Log)
+		group.Go(func() error {
+			defer stopWorking()
+			return serve(running, server, listener)
+		})
 	}
-	group.Go(func() error {
-		<-running.Done()
-		// The API has its time to finish what it took before the worker stops; both are bounded.
-		stopWorking()
-		return nil
-	})
 	if a.Ready != nil {
 		a.Ready(*a)
 	}
 	return group.Wait()
-}
-
-func (a *App) server(temporal client.Client) *http.Server {
-	ready := func(ctx context.Context) error {
-		_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
-		if err != nil {
-			return fmt.Errorf("Temporal: %w", err)
-		}
-		return nil
-	}
-	return &http.Server{
-		Handler:           api.New(api.Options{Service: a.Service, Log: a.Log, Registry: prometheus.NewRegistry(), Ready: ready}),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
-		WriteTimeout:      120 * time.Second,
-		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-	}
 }
 
 // shutdownTime is how long requests have to end.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -66,13 +67,13 @@ func checkToken(name, token string) error {
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("not an address: write it as https://tenure.example.com")
+		return errors.New("not an address: write it as https://tenure.example.com")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("must hold no credentials, query or fragment")
+		return errors.New("must hold no credentials, query or fragment")
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
-		return fmt.Errorf("plain http would show the token to the network: use https, or http on this machine only")
+		return errors.New("plain http would show the token to the network: use https, or http on this machine only")
 	}
 	return nil
 }

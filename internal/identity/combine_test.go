@@ -47,6 +47,21 @@ func TestSeveralRelationships(t *testing.T) {
 	require.Equal(t, identity.StateStaged, record.Situation.State)
 }
 
+func TestOfTwoLeavesAtOnceTheImmediateOneCounts(t *testing.T) {
+	t.Parallel()
+	entries := []identity.Entry{
+		relationship(said(t, "1", left, "2026-01-01T00:00:00Z", `"reason":"a"`), "r1"),
+		relationship(said(t, "2", left, "2026-01-01T00:00:00Z", `"immediate":true,"reason":"b"`), "r2"),
+		relationship(said(t, "3", left, "2026-01-01T00:00:00Z", `"reason":"c"`), "r3"),
+		relationship(said(t, "4", left, "2025-01-01T00:00:00Z", `"immediate":true,"reason":"d"`), "r4"),
+	}
+	s := identity.Fold("hr", entries, at(t, "2026-02-01T00:00:00Z"), time.UTC).Situation
+	require.True(t, s.Immediate)
+	require.Equal(t, "b", s.Reason)
+	s = identity.Fold("hr", append(entries[:1:1], entries[2:]...), at(t, "2026-02-01T00:00:00Z"), time.UTC).Situation
+	require.False(t, s.Immediate, "an old immediate leave does not make a new one immediate")
+}
+
 func TestUnnamedRelationship(t *testing.T) {
 	t.Parallel()
 	only := said(t, "1", joined, "2026-01-01T00:00:00Z", "")

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"sort"
 	"time"
 	_ "time/tzdata" // the rules of time must not depend on what the machine has installed
 )
@@ -43,21 +44,23 @@ func (d Date) Next() Date {
 // StartIn is the first moment of the day in a zone, in UTC. It is midnight, but where the clock jumps over midnight it
 // is the moment of the jump, and a day that a zone skipped (Pacific/Apia, 2011-12-30) starts when the next one does.
 func (d Date) StartIn(zone *time.Location) time.Time {
-	// time.Date does not say which of two answers it gives around a jump, so the zone's periods are walked instead.
+	// time.Date does not say which of two answers it gives around a jump, and Time.ZoneBounds is wrong on the last day of
+	// leap years (seen with Go 1.26: a period that ends before it begins), so the moment is searched for.
 	midnight := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
-	at := midnight.Add(-26 * time.Hour) // before the day in every zone there ever was
-	for {
-		local := at.In(zone)
-		_, offset := local.Zone()
-		if start := midnight.Add(-time.Duration(offset) * time.Second); start.After(at) {
-			at = start
-		}
-		_, end := local.ZoneBounds()
-		if end.IsZero() || at.Before(end) {
-			return at.UTC()
-		}
-		at = end
+	before, after := midnight.Add(-26*time.Hour), midnight.Add(26*time.Hour) // of the day's start, in every zone there ever was
+	if offset := offsetAt(before, zone); offset == offsetAt(after, zone) {
+		return midnight.Add(-offset)
 	}
+	seconds := sort.Search(int(after.Sub(before)/time.Second), func(seconds int) bool {
+		at := before.Add(time.Duration(seconds) * time.Second)
+		return !at.Add(offsetAt(at, zone)).Before(midnight)
+	})
+	return before.Add(time.Duration(seconds) * time.Second)
+}
+
+func offsetAt(at time.Time, zone *time.Location) time.Duration {
+	_, seconds := at.In(zone).Zone()
+	return time.Duration(seconds) * time.Second
 }
 
 // EndIn is the moment that ends the day in a zone: the first one of the next day.

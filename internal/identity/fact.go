@@ -93,7 +93,6 @@ func takenBack(open []*fact) map[eventRef]bool {
 	pending := make(map[eventRef]int, len(open)) // how many undecided rescissions name the event
 	target := func(f *fact) eventRef { return eventRef{f.Source, f.Rescinds} }
 	self := func(f *fact) eventRef { return eventRef{f.Source, f.ID} }
-	open = slices.DeleteFunc(open, func(f *fact) bool { return f.Rescinds == f.ID })
 	for _, f := range open {
 		pending[target(f)]++
 	}

@@ -41,7 +41,7 @@ func ParseEventData(t EventType, data []byte) (Event, error) {
 	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
 		return event, InvalidField("data", "not a JSON object")
 	}
-	if path, twice := duplicateKey(data); twice {
+	if path, twice := DuplicateKey(data); twice {
 		return event, InvalidField("data"+path, "given twice in one object")
 	}
 	p := parser{event: &event}

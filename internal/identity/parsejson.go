@@ -94,9 +94,9 @@ func cleanObject(fields map[string]any, depth int) (any, string) {
 	return result, ""
 }
 
-// duplicateKey finds a key that stands twice in an object, at any depth, and the path to it. Decoders differ in which
-// of the two they take, and so one of them is somebody's mistake or trick. data is valid JSON.
-func duplicateKey(data []byte) (path string, twice bool) {
+// DuplicateKey finds a key that stands twice in an object, at any depth, and the path to it (".custom.shoe"). Decoders
+// differ in which of the two they take, and so one of them is somebody's mistake or trick. data is valid JSON.
+func DuplicateKey(data []byte) (path string, twice bool) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	type level struct {

@@ -1,7 +1,6 @@
 package identity_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -171,6 +170,12 @@ func TestTimelineRules(t *testing.T) {
 				said(t, "3", changed, "2026-07-01T12:00:00Z", `"timeZone":"America/Anchorage"`),
 			}
 		}, moments{{"2026-07-01T09:59:59Z", "active"}, {"2026-07-01T10:00:00Z", "left"}, {"2026-07-01T13:00:00Z", "left"}}},
+		"a zone said with a last day goes with it": {"UTC", func(t *testing.T) entries {
+			return entries{
+				said(t, "1", joined, start, `"timeZone":"Pacific/Auckland"`),
+				said(t, "2", changed, "2026-06-30T20:00:00Z", `"timeZone":"Pacific/Honolulu","lastDay":"2026-06-30"`),
+			}
+		}, moments{{"2026-06-30T20:00:00Z", "active"}, {"2026-07-01T10:00:00Z", "left"}}},
 		"a change of zone after the end does not bring anybody back": {"UTC", func(t *testing.T) entries {
 			return entries{
 				said(t, "1", joined, start, `"timeZone":"Pacific/Auckland","lastDay":"2026-06-30"`),
@@ -377,6 +382,46 @@ func TestTimelineRules(t *testing.T) {
 				said(t, "4", rescinded, start, `"rescinds":"4"`),
 			}
 		}, moments{{start, "active"}}},
+		"a withdrawn notice makes somebody known who was first heard of by it": {"UTC", func(t *testing.T) entries {
+			return entries{
+				said(t, "1", left, start, `"lastDay":"2026-06-30"`),
+				said(t, "2", changed, "2026-02-01T00:00:00Z", `"lastDay":null`),
+			}
+		}, moments{{start, "left"}, {"2026-02-01T00:00:00Z", "active"}}},
+		"a rehire ends a leave of absence, and forgets that a leave was immediate": {"UTC", func(t *testing.T) entries {
+			return entries{
+				said(t, "1", leaveStarted, start, ""),
+				said(t, "2", left, "2026-02-01T00:00:00Z", `"immediate":true`),
+				said(t, "3", rehired, "2026-03-01T00:00:00Z", ""),
+				said(t, "4", left, "2026-04-01T00:00:00Z", ""),
+			}
+		}, moments{{"2026-02-01T00:00:00Z", "left immediate"}, {"2026-03-01T00:00:00Z", "active"}, {"2026-04-01T00:00:00Z", "left"}}},
+		"a hire that is not in effect yet is staged, whatever its start": {"UTC", func(t *testing.T) entries {
+			return entries{said(t, "1", joined, start, `"startDate":"2026-01-01","effectiveDate":"2026-03-01"`)}
+		}, moments{{start, "staged"}, {"2026-03-01T00:00:00Z", "active"}}},
+		"a leave said after a joining, and backdated to before it, is not undone by it": {"UTC", func(t *testing.T) entries {
+			return entries{
+				said(t, "1", left, start, ""),
+				said(t, "2", joined, "2026-01-10T00:00:00Z", ""),
+				said(t, "3", left, "2026-01-20T00:00:00Z", `"effectiveDate":"2026-01-06"`),
+			}
+		}, moments{{"2026-01-20T00:00:00Z", "left"}}},
+		"a rehire is, even if the leave was said afterwards": {"UTC", func(t *testing.T) entries {
+			return entries{
+				said(t, "1", joined, start, ""),
+				said(t, "2", rehired, "2026-01-10T00:00:00Z", ""),
+				said(t, "3", left, "2026-01-20T00:00:00Z", `"effectiveDate":"2026-01-06"`),
+			}
+		}, moments{{"2026-01-20T00:00:00Z", "active"}}},
+		"sequences of two origins have nothing to do with each other": {"UTC", func(t *testing.T) entries {
+			imported := said(t, "2", changed, "2026-03-01T00:00:00Z", `"department":"imported"`)
+			imported.Source = "urn:file"
+			return entries{
+				sequenced(said(t, "1", changed, start, `"department":"a"`), "7"),
+				sequenced(said(t, "3", changed, "2026-04-01T00:00:00Z", `"department":"b"`), "8"),
+				imported,
+			}
+		}, moments{{start, "active dept=a"}, {"2026-03-01T00:00:00Z", "active dept=imported"}, {"2026-04-01T00:00:00Z", "active dept=b"}}},
 		"an unset time zone falls back to the organization's": {"Asia/Tokyo", func(t *testing.T) entries {
 			return entries{
 				said(t, "1", joined, start, `"timeZone":"Pacific/Honolulu","lastDay":"2026-06-30"`),
@@ -388,58 +433,5 @@ func TestTimelineRules(t *testing.T) {
 			t.Parallel()
 			test.want.check(t, test.entries(t), zone(t, test.zone))
 		})
-	}
-}
-
-func TestShufflesAndRepetitionsChangeNothing(t *testing.T) {
-	t.Parallel()
-	entries := []identity.Entry{
-		said(t, "a", joined, "2026-01-05T09:00:00Z", `"startDate":"2026-02-01","timeZone":"Pacific/Auckland","custom":{"desk":1,"badge":"x"}`),
-		said(t, "b", changed, "2026-01-06T09:00:00Z", `"startDate":"2026-02-15","custom":{"desk":null}`),
-		said(t, "c", changed, "2026-01-07T09:00:00Z", `"department":"b","effectiveDate":"2026-03-01"`),
-		said(t, "d", changed, "2026-01-07T09:00:00Z", `"department":"c","effectiveDate":"2026-04-01"`),
-		said(t, "e", left, "2026-01-08T09:00:00Z", `"lastDay":"2026-05-31","reason":"resigned"`),
-		said(t, "f", rescinded, "2026-01-09T09:00:00Z", `"rescinds":"e"`),
-		said(t, "g", leaveStarted, "2026-01-10T09:00:00Z", `"effectiveDate":"2026-06-01"`),
-		said(t, "h", left, "2026-06-15T09:00:00Z", `"lastDay":"2026-06-30"`),
-		said(t, "i", rehired, "2026-08-01T09:00:00Z", `"startDate":"2026-09-01"`),
-	}
-	days := []time.Time{}
-	for day := at(t, "2026-01-01T00:00:00Z"); day.Before(at(t, "2026-10-01T00:00:00Z")); day = day.AddDate(0, 0, 9) {
-		days = append(days, day)
-	}
-	want := []identity.Record{}
-	for _, day := range days {
-		want = append(want, identity.Fold("hr", entries, day, time.UTC))
-	}
-	for seed := range uint64(1000) {
-		random := rand.New(rand.NewPCG(seed, 1))
-		shuffled := append([]identity.Entry(nil), entries...)
-		for range random.IntN(len(entries)) {
-			shuffled = append(shuffled, entries[random.IntN(len(entries))])
-		}
-		random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-		for i, day := range days {
-			require.Equal(t, want[i], identity.Fold("hr", shuffled, day, time.UTC), "order %d on %s", seed, day)
-		}
-	}
-}
-
-func TestPatchMergesCustomByKey(t *testing.T) {
-	t.Parallel()
-	entries := []identity.Entry{
-		said(t, "1", joined, "2026-01-01T00:00:00Z", `"title":"x","custom":{"a":1,"b":{"c":[2]},"d":"e"}`),
-		said(t, "2", changed, "2026-01-02T00:00:00Z", `"custom":{"a":null,"d":"f","g":true}`),
-		said(t, "3", changed, "2026-01-03T00:00:00Z", `"title":null,"custom":null`),
-		said(t, "4", changed, "2026-01-04T00:00:00Z", `"title":"say \"hi\"","custom":{"h":"i"}`),
-	}
-	for day, want := range []identity.Attributes{
-		{EmployeeID: "1001", Title: "x", Custom: map[string]any{"a": 1.0, "b": map[string]any{"c": []any{2.0}}, "d": "e"}},
-		{EmployeeID: "1001", Title: "x", Custom: map[string]any{"b": map[string]any{"c": []any{2.0}}, "d": "f", "g": true}},
-		{EmployeeID: "1001"},
-		{EmployeeID: "1001", Title: `say "hi"`, Custom: map[string]any{"h": "i"}},
-	} {
-		asOf := at(t, fmt.Sprintf("2026-01-%02dT12:00:00Z", day+1))
-		require.Equal(t, want, identity.Fold("hr", entries, asOf, time.UTC).Situation.Attributes)
 	}
 }

@@ -30,7 +30,7 @@ func (s *Service) Accept(ctx context.Context, org string, caller Caller, event i
 	var receipt Receipt
 	var poked bool
 	inOrg := s.store.InOrg
-	if event.Type == identity.WorkerLeft {
+	if mayEnd(event) {
 		inOrg = s.store.InOrgUrgent
 	}
 	err := inOrg(ctx, org, func(tx *store.Tx) error {
@@ -45,6 +45,13 @@ func (s *Service) Accept(ctx context.Context, org string, caller Caller, event i
 		s.woken()
 	}
 	return receipt, err
+}
+
+// mayEnd reports whether an event may end somebody's employment.
+func mayEnd(event identity.Event) bool {
+	_, immediate := event.Patch["immediate"]
+	_, lastDay := event.Patch["lastDay"]
+	return event.Type == identity.WorkerLeft || event.Type == identity.WorkerRescinded || immediate || lastDay
 }
 
 // acceptance is one event on its way into the rows.
@@ -233,6 +240,7 @@ func (s *Service) assign(ctx context.Context, tx *store.Tx, row *store.Identity,
 		// The tiers' anchor is the first moment we knew: a backdated leave cannot have met its deadlines before.
 		row.LeftAt = &now
 	}
+	row.AsOf = now
 	row.State, row.Attributes, row.Immediate, row.Reason = is.State, is.Attributes, is.Immediate, is.Reason
 	row.StartsAt, row.EndsAt = optional(is.StartsAt), optional(is.EndsAt)
 	if row.ManagerKey != is.Attributes.ManagerEmployeeID || row.ManagerID == nil {
@@ -282,7 +290,10 @@ func (a *acceptance) correlate(ctx context.Context) (*uuid.UUID, error) {
 				return nil, err
 			}
 			if !taken {
-				return &candidates[0], a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, &candidates[0])
+				if err := a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, &candidates[0]); err != nil {
+					return nil, err
+				}
+				return &candidates[0], a.adoptReports(ctx, a.tx, a.policy, a.entry.EmployeeID, candidates[0])
 			}
 		}
 		return nil, a.openCase(ctx, rule.Name, candidates)

@@ -28,6 +28,7 @@ type Job struct {
 	PolicyVersion int64
 	// Down is true when the target is known to be down, or paused by a person: nothing should be called.
 	Down      bool
+	Health    string // as the row says: up, degraded, down or paused
 	DownSince time.Time
 }
 
@@ -72,9 +73,11 @@ func (s *Service) Begin(ctx context.Context, request workflows.ApplyRequest) (*J
 		if err != nil {
 			return err
 		}
+		job.Health = health
 		job.Down, job.DownSince = health == "down" || health == "paused", since
-		until := job.began.Add(job.Target.AttemptTimeout + job.Target.SettleLag)
-		attempt := store.Attempt{Account: account, Epoch: request.Step.Epoch, Now: job.began}
+		until := job.began.Add(max(job.Target.AttemptTimeout, time.Duration(request.Step.Timeout)) + job.Target.SettleLag)
+		attempt := store.Attempt{Account: account, Epoch: request.Step.Epoch, Now: job.began,
+			Disables: request.Step.Kind != workflows.StepConfirm && (job.Step.Wish == nil || !job.Step.Wish.Enabled)}
 		if !job.Down { // else nothing will be sent
 			attempt.InFlightUntil = &until
 		}
@@ -100,8 +103,7 @@ func (j *Job) in(ctx context.Context, fn func(tx *store.Tx) error) error {
 
 // Current reports whether the attempt may still change anything in the target.
 func (j *Job) Current(ctx context.Context) (bool, error) {
-	epoch, err := j.service.store.EpochOf(ctx, j.request.Org, j.Account.ID, j.request.Step.Urgent)
-	return epoch == j.request.Step.Epoch, err
+	return j.service.store.IsCurrent(ctx, j.request.Org, j.Account.ID, j.request.Step.Epoch, j.Account.Attempts, j.request.Step.Urgent)
 }
 
 // Saw stores the native id under which the account was seen, at once and whatever the epoch: an account that exists
@@ -129,7 +131,7 @@ type Reading struct {
 // nothing of the outcome is kept, and the identity is poked, since something may have changed behind the newer plan.
 func (j *Job) Verified(ctx context.Context, reading Reading) (workflows.Outcome, error) {
 	now := j.service.now()
-	verified := store.Verified{Account: j.Account.ID, Epoch: j.request.Step.Epoch, State: j.state(reading), Digest: j.Step.Digest,
+	verified := store.Verified{Account: j.Account.ID, Epoch: j.request.Step.Epoch, Attempt: j.Account.Attempts, State: j.state(reading), Digest: j.Step.Digest,
 		Version: j.request.Step.Version, Policy: j.request.Step.Policy, At: now, ClearsNative: !reading.Found && j.Step.Delete}
 	if j.Step.Wish != nil {
 		verified.Applied = store.Applied{Enabled: reading.Enabled, Attributes: j.Step.Wish.Attributes}
@@ -165,7 +167,7 @@ func (j *Job) confirmDue(now time.Time) (due *time.Time, stillFlying bool) {
 // Confirmed records the second reading.
 func (j *Job) Confirmed(ctx context.Context, reading Reading) (workflows.Outcome, error) {
 	now := j.service.now()
-	verified := store.Verified{Account: j.Account.ID, Epoch: j.request.Step.Epoch, State: j.Account.State, Digest: j.Account.AppliedDigest,
+	verified := store.Verified{Account: j.Account.ID, Epoch: j.request.Step.Epoch, Attempt: j.Account.Attempts, State: j.Account.State, Digest: j.Account.AppliedDigest,
 		Version: j.request.Step.Version, Policy: j.request.Step.Policy, At: now, Confirmed: true}
 	if j.Account.Applied != nil {
 		verified.Applied = *j.Account.Applied
@@ -186,7 +188,7 @@ func (j *Job) Confirmed(ctx context.Context, reading Reading) (workflows.Outcome
 func (j *Job) Contradicted(ctx context.Context) (workflows.Outcome, error) {
 	now := j.service.now()
 	return j.commit(ctx, now, func(tx *store.Tx) (bool, error) {
-		current, err := tx.Unapply(ctx, j.Account.ID, j.request.Step.Epoch)
+		current, err := tx.Unapply(ctx, j.Account.ID, j.request.Step.Epoch, j.Account.Attempts)
 		if err != nil || !current {
 			return current, err
 		}
@@ -198,7 +200,7 @@ func (j *Job) Contradicted(ctx context.Context) (workflows.Outcome, error) {
 // clean says that every request it made was answered.
 func (j *Job) SetBack(ctx context.Context, outcome workflows.Outcome, clean bool, finding store.Finding) (workflows.Outcome, error) {
 	now := j.service.now()
-	setback := store.Setback{Account: j.Account.ID, Epoch: j.request.Step.Epoch, Outcome: string(outcome),
+	setback := store.Setback{Account: j.Account.ID, Epoch: j.request.Step.Epoch, Attempt: j.Account.Attempts, Outcome: string(outcome),
 		Version: j.request.Step.Version, Policy: j.request.Step.Policy, At: now,
 		Clean: clean, InFlightUntil: j.Account.InFlightUntil}
 	if outcome != "" && j.Step.Leave {
@@ -289,11 +291,9 @@ func (j *Job) audit(action string, detail map[string]any) store.AuditEntry {
 
 func (j *Job) state(reading Reading) identity.AccountState {
 	switch {
-	case !reading.Found && j.Step.Delete:
-		return identity.AccountDeleted
-	case !reading.Found && j.Account.NativeID != "":
-		return identity.AccountDeleted // somebody deleted it behind our back, which serves a leave just as well
-	case !reading.Found, !reading.Enabled:
+	case !reading.Found:
+		return identity.AccountDeleted // it never came to be, or somebody deleted it, which serves a leave just as well
+	case !reading.Enabled:
 		return identity.AccountDisabled
 	default:
 		return identity.AccountActive
@@ -302,6 +302,15 @@ func (j *Job) state(reading Reading) identity.AccountState {
 
 // Began is when the attempt began.
 func (j *Job) Began() time.Time { return j.began }
+
+// Fresh reports whether the account is so young that the target may not show it yet.
+func (j *Job) Fresh() bool {
+	since := j.Account.CreatedAt
+	if j.Account.VerifiedAt != nil && j.Account.VerifiedAt.After(since) {
+		since = *j.Account.VerifiedAt
+	}
+	return j.service.now().Before(since.Add(j.Target.SettleLag))
+}
 
 // FirstFailure is when the step began to fail; this attempt's beginning when it never has.
 func (j *Job) FirstFailure() time.Time {

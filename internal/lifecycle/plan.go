@@ -27,7 +27,7 @@ func (s *Service) Plan(ctx context.Context, request workflows.PlanRequest) (work
 		asOf = now
 	}
 	var plan workflows.Plan
-	err = s.store.InOrg(ctx, request.Org, func(tx *store.Tx) error {
+	err = s.inOrg(request.Urgent)(ctx, request.Org, func(tx *store.Tx) error {
 		p := planning{Service: s, tx: tx, request: request, asOf: asOf}
 		plan, err = p.run(ctx, id)
 		return err
@@ -53,6 +53,7 @@ type planning struct {
 	desired  policy.Desired
 	accounts []store.Account
 	grants   map[uuid.UUID][]store.Grant
+	down     map[string]bool // targets that should not be called
 
 	plan       workflows.Plan
 	steps      map[string]AccountStep // by account
@@ -114,9 +115,12 @@ func (p *planning) situate(ctx context.Context) error {
 		return err
 	}
 	p.timeline = newTimeline(entries, p.policy)
+	if p.row.AsOf.After(p.asOf) { // the row knows a later moment than this worker's clock
+		p.asOf = p.row.AsOf
+	}
 	p.is = p.timeline.at(p.asOf)
 	before := p.row
-	if p.is.State != before.State || p.is.Immediate != before.Immediate || !identity.SameAttributes(p.is.Attributes, before.Attributes) {
+	if !sameSituation(before, p.is) {
 		if err := p.assign(ctx, p.tx, &p.row, p.is, p.asOf); err != nil {
 			return err
 		}
@@ -130,6 +134,9 @@ func (p *planning) situate(ctx context.Context) error {
 		}
 	}
 	p.later.add(p.is.NextChange, "a scheduled change")
+	if p.down, err = p.tx.DownTargets(ctx); err != nil {
+		return err
+	}
 	if p.accounts, err = p.tx.AccountsForUpdate(ctx, p.row.ID); err != nil {
 		return err
 	}
@@ -142,6 +149,15 @@ func (p *planning) situate(ctx context.Context) error {
 		p.grants[g.Account] = append(p.grants[g.Account], g)
 	}
 	return nil
+}
+
+// sameSituation reports whether an identity's row says what a situation says.
+func sameSituation(row store.Identity, is identity.Situation) bool {
+	same := func(stored *time.Time, t time.Time) bool {
+		return stored == nil && t.IsZero() || stored != nil && stored.Equal(t)
+	}
+	return row.State == is.State && row.Immediate == is.Immediate && row.Reason == is.Reason && same(row.StartsAt, is.StartsAt) &&
+		same(row.EndsAt, is.EndsAt) && identity.SameAttributes(row.Attributes, is.Attributes)
 }
 
 // stage is the rule that the relay follows too when it chooses the workflow's type.
@@ -265,6 +281,9 @@ func (p *planning) claim(ctx context.Context, rule policy.NamingRule, subject po
 // refuse records a plan that policy could not make.
 func (p *planning) refuse(ctx context.Context, cause error) error {
 	p.plan.Failed++
+	if err := p.tx.SupersedePlanFailures(ctx, p.row.ID); err != nil {
+		return err
+	}
 	p.operations = append(p.operations, store.Operation{ID: uuid.New(), Identity: p.row.ID, PlanID: p.request.PlanID, Action: "plan",
 		Status: "failed", RequestedAt: p.asOf, ErrorCode: string(identity.Invalid), ErrorDetail: cause.Error()})
 	return p.tx.Audit(ctx, store.AuditEntry{Actor: "run:" + p.request.PlanID, Action: "plan.refused", ObjectType: "identity",
@@ -278,6 +297,11 @@ func (p *planning) conclude(ctx context.Context) error {
 	p.plan.Settled = len(p.plan.Steps) == 0 && p.wait.at.IsZero()
 	if err := p.tx.InsertOperations(ctx, p.operations); err != nil {
 		return err
+	}
+	if p.plan.Failed == 0 {
+		if err := p.tx.SupersedePlanFailures(ctx, p.row.ID); err != nil {
+			return err
+		}
 	}
 	if p.plan.Settled {
 		class := identity.ClassChange

@@ -57,7 +57,12 @@ func (s *Service) preview(ctx context.Context, tx *store.Tx, next *policy.Policy
 	if err != nil {
 		return Preview{}, err
 	}
-	preview := Preview{From: o.PolicyVersion, Unchanged: bytes.Equal(current.Source(), next.Source())}
+	preview := Preview{From: o.PolicyVersion}
+	row, err := tx.Policy(ctx, o.PolicyVersion)
+	if err != nil {
+		return Preview{}, err
+	}
+	preview.Unchanged = row != nil && row.Hash == next.Hash()
 	counts := map[string]*TargetPreview{}
 	for _, t := range slices.Concat(current.Targets(), next.Targets()) {
 		counts[t.Name] = &TargetPreview{Target: t.Name}
@@ -96,6 +101,7 @@ func (s *Service) comparePerson(preview *Preview, counts map[string]*TargetPrevi
 	if person.ManagerID != nil {
 		subject.Manager = managers[*person.ManagerID]
 	}
+	tentative(next, &subject)
 	after, err := next.Desired(subject)
 	if err != nil {
 		preview.Refused++
@@ -119,6 +125,26 @@ func (s *Service) comparePerson(preview *Preview, counts map[string]*TargetPrevi
 		}
 		c.Granted += len(change.Gained)
 		c.Revoked += len(change.Lost)
+	}
+}
+
+// tentative gives a person who has no names yet those that the policy would try first; which are free, only a plan finds
+// out.
+func tentative(next *policy.Policy, subject *policy.Subject) {
+	for _, rule := range next.NamingRules() {
+		name := &subject.UserName
+		if rule.Name == policy.NameMail {
+			name = &subject.Mail
+		}
+		if *name != "" {
+			continue
+		}
+		for candidate, err := range rule.Candidates(*subject) {
+			if err == nil {
+				*name = candidate
+			}
+			break
+		}
 	}
 }
 

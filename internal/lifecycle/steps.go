@@ -48,8 +48,8 @@ type AccountStep struct {
 	Kind   workflows.StepKind `json:"kind"`
 	// Wish is what the account should become; absent when everything is taken away.
 	Wish *Wish `json:"wish,omitempty"`
-	// CorrelateValue finds the account in the target before its native id is known.
-	CorrelateValue string `json:"correlateValue,omitempty"`
+	// CorrelateValues find the account in the target before its native id is known.
+	CorrelateValues []string `json:"correlateValues,omitempty"`
 	// MayEnable is false for an account that was enabled when last seen: if it is found disabled now, somebody else
 	// disabled it, and that is not undone.
 	MayEnable bool `json:"mayEnable,omitempty"`
@@ -58,7 +58,7 @@ type AccountStep struct {
 	// Delete asks for the account's deletion after everything was taken away.
 	Delete bool `json:"delete,omitempty"`
 	Leave  bool `json:"leave,omitempty"`
-	// Held marks what a plan asked for while grants and enablements were held.
+	// Held marks what a plan asked for while grants and enablements were held: it disables, and creates or grants nothing.
 	Held   bool   `json:"held,omitempty"`
 	Digest []byte `json:"digest"`
 }
@@ -87,10 +87,10 @@ func digest(step AccountStep) []byte {
 // leave plans for one account of a person who has left: everything is taken away, pending accounts included, since the
 // request that makes one may still be in flight.
 func (p *planning) leave(ctx context.Context, account store.Account) error {
-	if account.State == identity.AccountDeleted {
-		return nil
-	}
 	target, ok := p.policy.Target(account.Target)
+	if !ok && account.ConfirmedAt != nil && len(account.AppliedDigest) > 0 && account.State != identity.AccountActive {
+		return nil // what was taken away before the policy dropped the target stays so
+	}
 	if !ok {
 		p.plan.Waiting = append(p.plan.Waiting, workflows.Waiting{Target: account.Target, Since: p.asOf, Code: "not in policy"})
 		p.wait.add(p.asOf.Add(retryBlocked), "retry "+account.Target)
@@ -110,10 +110,9 @@ func (p *planning) keep(ctx context.Context, account store.Account) error {
 	if wanted {
 		return p.apply(ctx, account, target, wish)
 	}
-	if account.State == identity.AccountDeleted {
-		return nil
-	}
-	step := AccountStep{Target: target.Name, Kind: workflows.StepRevoke, Delete: target.OnUnassigned == policy.OnUnassignedDelete}
+	// What a database that was set back believes is no reason to delete.
+	step := AccountStep{Target: target.Name, Kind: workflows.StepRevoke,
+		Delete: target.OnUnassigned == policy.OnUnassignedDelete && p.org.HeldSince == nil}
 	return p.step(ctx, account, target, step, nil)
 }
 
@@ -123,54 +122,30 @@ func (p *planning) apply(ctx context.Context, account store.Account, target poli
 	for _, g := range desired.Grants {
 		wish.Grants = append(wish.Grants, policy.Entitlement{Kind: g.Kind, Name: g.Name})
 	}
-	if p.org.HeldSince != nil {
-		if wish = p.heldBack(account, wish); wish == nil {
-			p.plan.Waiting = append(p.plan.Waiting, workflows.Waiting{Target: target.Name, Since: *p.org.HeldSince, Code: "held"})
-			return nil
-		}
+	if p.org.HeldSince != nil && wish.Enabled {
+		p.plan.Waiting = append(p.plan.Waiting, workflows.Waiting{Target: target.Name, Since: *p.org.HeldSince, Code: "held"})
+		return nil
 	}
 	step := AccountStep{Target: target.Name, Kind: workflows.StepApply, Wish: wish,
-		MayEnable: wish.Enabled && account.State != identity.AccountActive, Held: p.org.HeldSince != nil}
+		MayEnable: wish.Enabled && (account.State != identity.AccountActive || account.Disabling), Held: p.org.HeldSince != nil}
 	for _, g := range p.grants[account.ID] {
 		entitlement := policy.Entitlement{Kind: g.Kind, Name: g.Name}
-		if g.State != "revoked" && !slices.Contains(wish.Grants, entitlement) {
+		if (g.State != "revoked" || unsure(account)) && !slices.Contains(wish.Grants, entitlement) {
 			step.Revoke = append(step.Revoke, entitlement)
 		}
 	}
 	return p.step(ctx, account, target, step, &desired)
 }
 
-// heldBack is what may be done for an account while grants and enablements wait for a recovery's release: what takes
-// away, and changes to accounts that are known to be enabled. Nil: nothing.
-func (p *planning) heldBack(account store.Account, wish *Wish) *Wish {
-	if !wish.Enabled && account.NativeID != "" {
-		return &Wish{Attributes: wish.Attributes, Grants: p.heldGrants(account, wish)}
-	}
-	if account.State != identity.AccountActive {
-		return nil
-	}
-	return &Wish{Enabled: true, Attributes: wish.Attributes, Grants: p.heldGrants(account, wish)}
-}
-
-func (p *planning) heldGrants(account store.Account, wish *Wish) []policy.Entitlement {
-	grants := []policy.Entitlement{}
-	for _, g := range p.grants[account.ID] {
-		entitlement := policy.Entitlement{Kind: g.Kind, Name: g.Name}
-		if g.State == "active" && slices.Contains(wish.Grants, entitlement) {
-			grants = append(grants, entitlement)
-		}
-	}
-	return grants
+// unsure reports whether requests of our own may have changed the account since it was last verified, or may still.
+func unsure(account store.Account) bool {
+	return len(account.AppliedDigest) == 0 || account.InFlightUntil != nil || account.ConfirmDueAt != nil && account.ConfirmedAt == nil
 }
 
 // step adds the work on an account to the plan, unless there is none, or its time has not come.
 func (p *planning) step(ctx context.Context, account store.Account, target policy.Target, step AccountStep, desired *policy.DesiredAccount) error {
 	step.Digest = digest(step)
-	if desired != nil {
-		step.CorrelateValue, _ = desired.Attributes[target.Correlate].(string)
-	} else {
-		step.CorrelateValue = p.correlateValue(account, target)
-	}
+	step.CorrelateValues = correlateValues(account, target, desired)
 	differs := !bytes.Equal(account.AppliedDigest, step.Digest) || account.State == identity.AccountPending
 	if !differs {
 		if err := p.refreshReasons(ctx, account, desired); err != nil {
@@ -184,14 +159,21 @@ func (p *planning) step(ctx context.Context, account store.Account, target polic
 	return p.ask(ctx, account, target, step, desired)
 }
 
-// correlateValue is how an account that nobody has seen yet would be found in its target.
-func (p *planning) correlateValue(account store.Account, target policy.Target) string {
-	if account.Applied != nil {
-		if value, ok := account.Applied.Attributes[target.Correlate].(string); ok {
-			return value
+// correlateValues are how an account that nobody has seen yet would be found in its target: by what policy says now, and
+// by what it said when a request to make the account may have been sent.
+func correlateValues(account store.Account, target policy.Target, desired *policy.DesiredAccount) []string {
+	var values []string
+	if desired != nil {
+		if value, ok := desired.Attributes[target.Correlate].(string); ok && value != "" {
+			values = append(values, value)
 		}
 	}
-	return account.CorrelateValue
+	for _, value := range account.CorrelateValues {
+		if (account.NativeID == "" || desired == nil) && !slices.Contains(values, value) {
+			values = append(values, value)
+		}
+	}
+	return values
 }
 
 // due reports whether a differing account may be worked on now. One that is blocked or failed for good waits for a new
@@ -202,7 +184,7 @@ func (p *planning) due(account store.Account, step AccountStep) bool {
 	}
 	sameAsk := bytes.Equal(account.PlanDigest, step.Digest)
 	if step.Leave {
-		if !sameAsk || account.RetryAt == nil || !account.RetryAt.After(p.asOf) {
+		if !sameAsk || account.RetryAt == nil || !account.RetryAt.After(p.asOf) || account.OutcomeVersion != p.row.Version {
 			return true
 		}
 		p.waiting(account)
@@ -214,6 +196,9 @@ func (p *planning) due(account store.Account, step AccountStep) bool {
 	}
 	if !sameAsk || account.OutcomeVersion != p.row.Version || account.OutcomePolicy != p.org.PolicyVersion {
 		return true
+	}
+	if account.Outcome == outcomeBlocked && !p.down[account.Target] {
+		return true // the target came back while the attempt was ending
 	}
 	if account.Outcome == outcomeFailed {
 		p.plan.Failed++
@@ -249,7 +234,7 @@ func (p *planning) ask(ctx context.Context, account store.Account, target policy
 	}
 	account.Epoch++
 	account.PlanID, account.PlanDigest = p.request.PlanID, step.Digest
-	account.CorrelateValue = step.CorrelateValue
+	account.CorrelateValues = step.CorrelateValues
 	account.Reasons, account.Policy = json.RawMessage(`[]`), p.org.PolicyVersion
 	if desired != nil {
 		var err error
@@ -257,7 +242,7 @@ func (p *planning) ask(ctx context.Context, account store.Account, target policy
 			return fmt.Errorf("write reasons: %w", err)
 		}
 	}
-	if account.State == identity.AccountDeleted {
+	if account.State == identity.AccountDeleted && step.Kind == workflows.StepApply {
 		account.State = identity.AccountPending
 	}
 	if err := p.tx.PlanAccount(ctx, account); err != nil {
@@ -317,7 +302,7 @@ func (p *planning) refreshReasons(ctx context.Context, account store.Account, de
 }
 
 // confirm asks for the second reading of an account that is as it should be, when its time has come.
-func (p *planning) confirm(_ context.Context, account store.Account, target policy.Target, step AccountStep) error {
+func (p *planning) confirm(ctx context.Context, account store.Account, target policy.Target, step AccountStep) error {
 	if account.ConfirmDueAt == nil || account.ConfirmedAt != nil {
 		return nil
 	}
@@ -326,9 +311,13 @@ func (p *planning) confirm(_ context.Context, account store.Account, target poli
 		at = *account.RetryAt
 	}
 	if !at.After(p.asOf) {
-		if !step.Leave && account.Outcome == outcomeBlocked && account.OutcomeVersion == p.row.Version {
-			p.waiting(account)
+		if !p.due(account, step) {
 			return nil
+		}
+		if account.Outcome == outcomeBlocked || account.Outcome == outcomeFailed {
+			if err := p.tx.ResumeAccount(ctx, account.ID); err != nil {
+				return err
+			}
 		}
 		p.add(account, target, workflows.StepConfirm, step.Leave)
 		return nil
@@ -392,6 +381,9 @@ func (p *planning) actions(account store.Account, step AccountStep) []store.Oper
 		}
 	}
 	for _, g := range step.Revoke {
+		if _, recorded := held[g]; recorded && !held[g] {
+			continue // taken back before; looked for once more, since a request may have been in flight
+		}
 		add(ActionRevoke+g.Kind+"/"+g.Name, 0, 0)
 	}
 	return operations

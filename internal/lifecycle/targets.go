@@ -18,10 +18,10 @@ func (s *Service) SetHealth(ctx context.Context, org, target, health, reason str
 		if err != nil {
 			return err
 		}
-		if before == "paused" && reason != reasonPerson {
+		if before == "paused" {
 			return nil // only a person ends what a person began
 		}
-		if before == "down" && health != "up" && reason == reasonAttempts {
+		if before == "down" && reason == reasonAttempts {
 			return nil // only a probe says that it is back
 		}
 		changed, err := tx.SetTargetHealth(ctx, target, health, reason, s.now())
@@ -37,11 +37,8 @@ func (s *Service) SetHealth(ctx context.Context, org, target, health, reason str
 	return s.PokeBlocked(ctx, org, target)
 }
 
-// The reasons for a target's health.
-const (
-	reasonAttempts = "attempts"
-	reasonPerson   = "person"
-)
+// reasonAttempts is the reason for a health that was judged by how attempts ended.
+const reasonAttempts = "attempts"
 
 // PokeBlocked pokes whoever waits for a target that is up.
 func (s *Service) PokeBlocked(ctx context.Context, org, target string) error {
@@ -71,13 +68,30 @@ func (s *Service) PokeBlocked(ctx context.Context, org, target string) error {
 	}
 }
 
-// Pause keeps Tenure from calling a target until it is resumed; a person's decision.
-func (s *Service) Pause(ctx context.Context, org, target string, paused bool) error {
-	health := "up"
+// Pause keeps Tenure from calling a target until it is resumed: a person's decision. Repeating either changes nothing.
+func (s *Service) Pause(ctx context.Context, org string, caller Caller, target string, paused bool) error {
+	to := "up"
 	if paused {
-		health = "paused"
+		to = "paused"
 	}
-	return s.SetHealth(ctx, org, target, health, reasonPerson)
+	err := s.store.InOrg(ctx, org, func(tx *store.Tx) error {
+		before, _, err := tx.TargetHealth(ctx, target)
+		if err != nil {
+			return err
+		}
+		if paused == (before == "paused") {
+			return nil
+		}
+		if _, err := tx.SetTargetHealth(ctx, target, to, "person", s.now()); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, store.AuditEntry{Actor: caller.Actor, RequestID: caller.RequestID, Action: "target." + to, ObjectType: "target",
+			ObjectID: target, Detail: map[string]any{"from": before}})
+	})
+	if err != nil || paused {
+		return err
+	}
+	return s.PokeBlocked(ctx, org, target)
 }
 
 // NoteProbe remembers that a target was probed and is still down.

@@ -15,31 +15,34 @@ import (
 
 // Account is a row of accounts: what is known of a person's account in a target, and of the work on it.
 type Account struct {
-	ID             uuid.UUID
-	Identity       uuid.UUID
-	Target         string
-	NativeID       string
-	CorrelateValue string // finds the account in the target before its native id is known
-	State          identity.AccountState
-	Epoch          int64
-	PlanID         string
-	PlanDigest     []byte
-	AppliedDigest  []byte
-	Applied        *Applied
-	Reasons        json.RawMessage // why policy gives the account
-	Policy         int64           // the policy's version that gave them
-	Outcome        string          // "", applied, failed, blocked, held
-	OutcomeVersion int64
-	OutcomePolicy  int64
-	FirstFailureAt *time.Time
-	BlockedSince   *time.Time
-	RetryAt        *time.Time
-	Attempts       int
-	InFlightUntil  *time.Time
-	VerifiedAt     *time.Time
-	ConfirmedAt    *time.Time
-	ConfirmDueAt   *time.Time
-	CreatedAt      time.Time
+	ID       uuid.UUID
+	Identity uuid.UUID
+	Target   string
+	NativeID string
+	// CorrelateValues find the account in the target before its native id is known: more than one when the attribute
+	// changed while a request to make the account may have been in flight.
+	CorrelateValues []string
+	State           identity.AccountState
+	Epoch           int64
+	PlanID          string
+	PlanDigest      []byte
+	AppliedDigest   []byte
+	Applied         *Applied
+	Reasons         json.RawMessage // why policy gives the account
+	Policy          int64           // the policy's version that gave them
+	Outcome         string          // "", applied, failed, blocked, held
+	OutcomeVersion  int64
+	OutcomePolicy   int64
+	FirstFailureAt  *time.Time
+	BlockedSince    *time.Time
+	RetryAt         *time.Time
+	Attempts        int
+	InFlightUntil   *time.Time
+	Disabling       bool // a request of our own may have disabled it, or may still, unseen
+	VerifiedAt      *time.Time
+	ConfirmedAt     *time.Time
+	ConfirmDueAt    *time.Time
+	CreatedAt       time.Time
 }
 
 // Applied is what was last read back from a target.
@@ -48,15 +51,15 @@ type Applied struct {
 	Attributes map[string]any `json:"attributes"`
 }
 
-const selectAccount = `select id, identity_id, target, coalesce(native_id, ''), correlate_value, state, epoch, plan_id, plan_digest, applied_digest, applied, reasons, policy,
-	outcome, outcome_version, outcome_policy, first_failure_at, blocked_since, retry_at, attempts, in_flight_until, verified_at,
+const selectAccount = `select id, identity_id, target, coalesce(native_id, ''), correlate_values, state, epoch, plan_id, plan_digest, applied_digest, applied, reasons, policy,
+	outcome, outcome_version, outcome_policy, first_failure_at, blocked_since, retry_at, attempts, in_flight_until, disabling, verified_at,
 	confirmed_at, confirm_due_at, created_at from accounts `
 
 func scanAccount(row pgx.CollectableRow) (Account, error) {
 	var a Account
 	var applied []byte
-	err := row.Scan(&a.ID, &a.Identity, &a.Target, &a.NativeID, &a.CorrelateValue, &a.State, &a.Epoch, &a.PlanID, &a.PlanDigest, &a.AppliedDigest, &applied, &a.Reasons, &a.Policy,
-		&a.Outcome, &a.OutcomeVersion, &a.OutcomePolicy, &a.FirstFailureAt, &a.BlockedSince, &a.RetryAt, &a.Attempts, &a.InFlightUntil,
+	err := row.Scan(&a.ID, &a.Identity, &a.Target, &a.NativeID, &a.CorrelateValues, &a.State, &a.Epoch, &a.PlanID, &a.PlanDigest, &a.AppliedDigest, &applied, &a.Reasons, &a.Policy,
+		&a.Outcome, &a.OutcomeVersion, &a.OutcomePolicy, &a.FirstFailureAt, &a.BlockedSince, &a.RetryAt, &a.Attempts, &a.InFlightUntil, &a.Disabling,
 		&a.VerifiedAt, &a.ConfirmedAt, &a.ConfirmDueAt, &a.CreatedAt)
 	if err == nil && applied != nil {
 		err = json.Unmarshal(applied, &a.Applied)
@@ -92,16 +95,17 @@ func (tx *Tx) Fence(ctx context.Context, id uuid.UUID) error {
 }
 
 // PlanAccount records what a plan asks of an account, under a new epoch, and makes the row of one that does not exist
-// yet. Operations that earlier plans left open are superseded.
+// yet. What was verified before holds no longer, since half of what is asked may happen unseen. Operations that earlier
+// plans left open are superseded.
 func (tx *Tx) PlanAccount(ctx context.Context, a Account) error {
 	_, err := tx.Exec(ctx, `
-		insert into accounts (org, id, identity_id, target, state, epoch, plan_id, plan_digest, reasons, policy, correlate_value)
+		insert into accounts (org, id, identity_id, target, state, epoch, plan_id, plan_digest, reasons, policy, correlate_values)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		on conflict (org, id) do update set state = excluded.state, epoch = excluded.epoch, plan_id = excluded.plan_id,
 			plan_digest = excluded.plan_digest, reasons = excluded.reasons, policy = excluded.policy,
-			correlate_value = excluded.correlate_value, outcome = '', first_failure_at = null, retry_at = null, attempts = 0,
-			confirmed_at = null, updated_at = now()`,
-		tx.Org, a.ID, a.Identity, a.Target, a.State, a.Epoch, a.PlanID, a.PlanDigest, a.Reasons, a.Policy, a.CorrelateValue)
+			correlate_values = excluded.correlate_values, outcome = '', first_failure_at = null, retry_at = null, attempts = 0,
+			confirmed_at = null, applied_digest = '', updated_at = now()`,
+		tx.Org, a.ID, a.Identity, a.Target, a.State, a.Epoch, a.PlanID, a.PlanDigest, a.Reasons, a.Policy, a.CorrelateValues)
 	if err != nil {
 		return fmt.Errorf("plan account: %w", err)
 	}
@@ -138,10 +142,11 @@ type Attempt struct {
 	Now     time.Time // when it begins
 	// InFlightUntil is how long its requests may take effect unseen; nil when none will be made.
 	InFlightUntil *time.Time
+	Disables      bool // it may disable the account
 }
 
 // BeginAttempt records that requests are about to be made for the account, before the first one. It answers the account
-// as it was, with began false when another epoch has begun.
+// as it was, but with Attempts counting this one, and began false when another epoch has begun.
 func (tx *Tx) BeginAttempt(ctx context.Context, at Attempt) (account Account, began bool, err error) {
 	rows, err := tx.Query(ctx, selectAccount+`where org = $1 and id = $2 for update`, tx.Org, at.Account)
 	if err != nil {
@@ -159,21 +164,24 @@ func (tx *Tx) BeginAttempt(ctx context.Context, at Attempt) (account Account, be
 	}
 	_, err = tx.Exec(ctx, `
 		with attempted as (
-			update accounts set attempts = attempts + 1, in_flight_until = greatest(in_flight_until, $3), updated_at = now()
+			update accounts set attempts = attempts + 1, in_flight_until = greatest(in_flight_until, $3),
+				disabling = disabling or $5, updated_at = now()
 			where org = $1 and id = $2 returning id, plan_id
 		)
 		update operations o set status = 'running', started_at = coalesce(o.started_at, $4), attempts = o.attempts + 1
 		from attempted a where o.org = $1 and o.account_id = a.id and o.plan_id = a.plan_id
 			and o.status in ('requested', 'running', 'failed', 'blocked')`,
-		tx.Org, at.Account, at.InFlightUntil, at.Now)
+		tx.Org, at.Account, at.InFlightUntil, at.Now, at.Disables)
 	if err != nil {
 		return account, false, fmt.Errorf("begin attempt: %w", err)
 	}
+	account.Attempts++
 	return account, true, nil
 }
 
-// EpochOf reads an account's epoch: asked before every call that changes something in a target.
-func (s *Store) EpochOf(ctx context.Context, org string, account uuid.UUID, urgent bool) (int64, error) {
+// IsCurrent reports whether an attempt is the account's newest, under its epoch: asked before every call that changes
+// something in a target.
+func (s *Store) IsCurrent(ctx context.Context, org string, account uuid.UUID, epoch int64, attempt int, urgent bool) (bool, error) {
 	pool := s.app
 	if urgent {
 		pool = s.urgent
@@ -181,17 +189,17 @@ func (s *Store) EpochOf(ctx context.Context, org string, account uuid.UUID, urge
 	// One round trip: the setting and the query go together, in the batch's implicit transaction.
 	batch := &pgx.Batch{}
 	batch.Queue(`select set_config('tenure.org', $1, true)`, org)
-	batch.Queue(`select epoch from accounts where org = $1 and id = $2`, org, account)
+	batch.Queue(`select exists (select from accounts where org = $1 and id = $2 and epoch = $3 and attempts = $4)`, org, account, epoch, attempt)
 	results := pool.SendBatch(ctx, batch)
 	defer func() { _ = results.Close() }()
 	if _, err := results.Exec(); err != nil {
-		return 0, fmt.Errorf("read epoch: %w", err)
+		return false, fmt.Errorf("read epoch: %w", err)
 	}
-	var epoch int64
-	if err := results.QueryRow().Scan(&epoch); err != nil {
-		return 0, fmt.Errorf("read epoch: %w", err)
+	var current bool
+	if err := results.QueryRow().Scan(&current); err != nil {
+		return false, fmt.Errorf("read epoch: %w", err)
 	}
-	return epoch, nil
+	return current, nil
 }
 
 // SetNativeID stores an id that was seen in the target, whatever the epoch: an observation is never refused. Conflict
@@ -212,6 +220,7 @@ func (tx *Tx) SetNativeID(ctx context.Context, account uuid.UUID, nativeID strin
 type Verified struct {
 	Account      uuid.UUID
 	Epoch        int64
+	Attempt      int
 	State        identity.AccountState
 	Digest       []byte
 	Applied      Applied
@@ -224,7 +233,7 @@ type Verified struct {
 	ClearsNative bool       // the account is gone from the target
 }
 
-// CommitVerified records an outcome, if the epoch is still the attempt's; it answers whether it was.
+// CommitVerified records an outcome, if the attempt is still the newest under its epoch; it answers whether it was.
 func (tx *Tx) CommitVerified(ctx context.Context, v Verified) (bool, error) {
 	applied, err := json.Marshal(v.Applied)
 	if err != nil {
@@ -234,9 +243,11 @@ func (tx *Tx) CommitVerified(ctx context.Context, v Verified) (bool, error) {
 			outcome_policy = $8, first_failure_at = null, blocked_since = null, retry_at = null,
 			verified_at = case when $11 then verified_at else $9::timestamptz end, confirm_due_at = case when $11 then null else $10::timestamptz end,
 			confirmed_at = case when $11 then $9::timestamptz end, in_flight_until = case when $12 then in_flight_until end,
+			disabling = disabling and $12,
 			native_id = case when $13 then null else native_id end, updated_at = now()
-		where org = $1 and id = $2 and epoch = $3`,
-		tx.Org, v.Account, v.Epoch, v.State, v.Digest, applied, v.Version, v.Policy, v.At, v.ConfirmDue, v.Confirmed, v.StillFlying, v.ClearsNative)
+		where org = $1 and id = $2 and epoch = $3 and attempts = $14`,
+		tx.Org, v.Account, v.Epoch, v.State, v.Digest, applied, v.Version, v.Policy, v.At, v.ConfirmDue, v.Confirmed, v.StillFlying,
+		v.ClearsNative, v.Attempt)
 	if err != nil {
 		return false, fmt.Errorf("commit outcome: %w", err)
 	}
@@ -245,9 +256,9 @@ func (tx *Tx) CommitVerified(ctx context.Context, v Verified) (bool, error) {
 
 // Unapply forgets what was verified of an account, since a later reading found otherwise: the next plan does the work
 // again.
-func (tx *Tx) Unapply(ctx context.Context, account uuid.UUID, epoch int64) (bool, error) {
+func (tx *Tx) Unapply(ctx context.Context, account uuid.UUID, epoch int64, attempt int) (bool, error) {
 	tag, err := tx.Exec(ctx, `update accounts set applied_digest = '', outcome = '', verified_at = null, confirmed_at = null,
-		confirm_due_at = null, updated_at = now() where org = $1 and id = $2 and epoch = $3`, tx.Org, account, epoch)
+		confirm_due_at = null, updated_at = now() where org = $1 and id = $2 and epoch = $3 and attempts = $4`, tx.Org, account, epoch, attempt)
 	if err != nil {
 		return false, fmt.Errorf("forget outcome: %w", err)
 	}
@@ -258,6 +269,7 @@ func (tx *Tx) Unapply(ctx context.Context, account uuid.UUID, epoch int64) (bool
 type Setback struct {
 	Account uuid.UUID
 	Epoch   int64
+	Attempt int
 	Outcome string // "" while it will be tried again, else blocked or failed
 	Version int64
 	Policy  int64
@@ -269,14 +281,14 @@ type Setback struct {
 	InFlightUntil *time.Time
 }
 
-// CommitSetback records a failure, if the epoch is still the attempt's.
+// CommitSetback records a failure, if the attempt is still the newest under its epoch.
 func (tx *Tx) CommitSetback(ctx context.Context, b Setback) (bool, error) {
 	tag, err := tx.Exec(ctx, `update accounts set outcome = $4, outcome_version = $5, outcome_policy = $6,
 			first_failure_at = coalesce(first_failure_at, $7), retry_at = $8,
 			blocked_since = case when $4 in ('blocked', 'failed') then coalesce(blocked_since, $7::timestamptz) else blocked_since end,
 			in_flight_until = case when $9 then $10::timestamptz else in_flight_until end, updated_at = now()
-		where org = $1 and id = $2 and epoch = $3`,
-		tx.Org, b.Account, b.Epoch, b.Outcome, b.Version, b.Policy, b.At, b.RetryAt, b.Clean, b.InFlightUntil)
+		where org = $1 and id = $2 and epoch = $3 and attempts = $11`,
+		tx.Org, b.Account, b.Epoch, b.Outcome, b.Version, b.Policy, b.At, b.RetryAt, b.Clean, b.InFlightUntil, b.Attempt)
 	if err != nil {
 		return false, fmt.Errorf("commit setback: %w", err)
 	}

@@ -28,6 +28,7 @@ type Identity struct {
 	ManagerKey     string
 	ManagerID      *uuid.UUID
 	LeftAt         *time.Time
+	AsOf           time.Time // the moment for which the row was last computed
 	SettledVersion int64
 	SettledPolicy  int64
 	NextDueAt      *time.Time
@@ -36,13 +37,13 @@ type Identity struct {
 }
 
 const selectIdentity = `select id, version, state, attributes, starts_at, ends_at, immediate, reason, user_name, mail, manager_key,
-	manager_id, left_at, settled_version, settled_policy, next_due_at, created_at, updated_at from identities `
+	manager_id, left_at, coalesce(nullif(as_of, '-infinity'), 'epoch'), settled_version, settled_policy, next_due_at, created_at, updated_at from identities `
 
 func scanIdentity(row pgx.CollectableRow) (Identity, error) {
 	var i Identity
 	var attributes []byte
 	err := row.Scan(&i.ID, &i.Version, &i.State, &attributes, &i.StartsAt, &i.EndsAt, &i.Immediate, &i.Reason, &i.UserName, &i.Mail,
-		&i.ManagerKey, &i.ManagerID, &i.LeftAt, &i.SettledVersion, &i.SettledPolicy, &i.NextDueAt, &i.CreatedAt, &i.UpdatedAt)
+		&i.ManagerKey, &i.ManagerID, &i.LeftAt, &i.AsOf, &i.SettledVersion, &i.SettledPolicy, &i.NextDueAt, &i.CreatedAt, &i.UpdatedAt)
 	if err != nil {
 		return i, err
 	}
@@ -51,7 +52,7 @@ func scanIdentity(row pgx.CollectableRow) (Identity, error) {
 
 // IdentityForUpdate reads one identity and locks its row: whatever changes an identity, or plans for it, does so first.
 func (tx *Tx) IdentityForUpdate(ctx context.Context, id uuid.UUID) (Identity, error) {
-	return tx.oneIdentity(ctx, selectIdentity+`where org = $1 and id = $2 for update`, id)
+	return tx.oneIdentity(ctx, selectIdentity+`where org = $1 and id = $2 for no key update`, id)
 }
 
 // Identity reads one identity; NotFound when the organization has none of that id.
@@ -82,12 +83,13 @@ func (tx *Tx) SaveIdentity(ctx context.Context, i Identity) error {
 		return fmt.Errorf("write identity: %w", err)
 	}
 	_, err = tx.Exec(ctx, `
-		insert into identities (org, id, version, state, attributes, starts_at, ends_at, immediate, reason, manager_key, manager_id, left_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		insert into identities (org, id, version, state, attributes, starts_at, ends_at, immediate, reason, manager_key, manager_id, left_at, as_of)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		on conflict (org, id) do update set version = excluded.version, state = excluded.state, attributes = excluded.attributes,
 			starts_at = excluded.starts_at, ends_at = excluded.ends_at, immediate = excluded.immediate, reason = excluded.reason,
-			manager_key = excluded.manager_key, manager_id = excluded.manager_id, left_at = excluded.left_at, updated_at = now()`,
-		tx.Org, i.ID, i.Version, i.State, attributes, i.StartsAt, i.EndsAt, i.Immediate, i.Reason, i.ManagerKey, i.ManagerID, i.LeftAt)
+			manager_key = excluded.manager_key, manager_id = excluded.manager_id, left_at = excluded.left_at,
+			as_of = greatest(identities.as_of, excluded.as_of), updated_at = now()`,
+		tx.Org, i.ID, i.Version, i.State, attributes, i.StartsAt, i.EndsAt, i.Immediate, i.Reason, i.ManagerKey, i.ManagerID, i.LeftAt, i.AsOf)
 	if err != nil {
 		return fmt.Errorf("write identity: %w", err)
 	}
@@ -99,7 +101,7 @@ func (tx *Tx) SaveIdentity(ctx context.Context, i Identity) error {
 func (tx *Tx) RaiseVersions(ctx context.Context, ids []uuid.UUID, class identity.Class) error {
 	_, err := tx.Exec(ctx, `
 		with locked as (
-			select id from identities where org = $1 and id = any($2) order by id for update
+			select id from identities where org = $1 and id = any($2) order by id for no key update
 		), raised as (
 			update identities i set version = version + 1, updated_at = now() from locked
 			where i.org = $1 and i.id = locked.id returning i.id, i.version, i.state
@@ -131,7 +133,7 @@ func (tx *Tx) ResolveManager(ctx context.Context, employeeID string) (*uuid.UUID
 func (tx *Tx) AdoptReports(ctx context.Context, employeeID string, manager uuid.UUID) ([]uuid.UUID, error) {
 	rows, err := tx.Query(ctx, `
 		with locked as (
-			select id from identities where org = $1 and manager_key = $2 and manager_id is null order by id for update
+			select id from identities where org = $1 and manager_key = $2 and manager_id is null order by id for no key update
 		)
 		update identities i set manager_id = $3 from locked where i.org = $1 and i.id = locked.id returning i.id`,
 		tx.Org, employeeID, manager)

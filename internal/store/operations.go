@@ -64,6 +64,16 @@ func (tx *Tx) InsertOperations(ctx context.Context, operations []Operation) erro
 	return nil
 }
 
+// SupersedePlanFailures closes what earlier plans of an identity could not decide, now that a newer one has looked.
+func (tx *Tx) SupersedePlanFailures(ctx context.Context, id uuid.UUID) error {
+	_, err := tx.Exec(ctx, `update operations set status = 'superseded'
+		where org = $1 and identity_id = $2 and account_id is null and status = 'failed'`, tx.Org, id)
+	if err != nil {
+		return fmt.Errorf("supersede plan failures: %w", err)
+	}
+	return nil
+}
+
 // Finding is how one action of an attempt went.
 type Finding struct {
 	Action   string

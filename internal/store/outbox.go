@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tenurehq/tenure/internal/identity"
 )
@@ -39,7 +40,7 @@ const (
 	enqueue = `insert into outbox as o (org, identity_id, version, class, due_at)`
 	merge   = ` on conflict (org, identity_id) do update set
 		version = greatest(o.version, excluded.version), class = least(o.class, excluded.class),
-		due_at = greatest(o.due_at, excluded.due_at), fence = o.fence + 1, leased_until = null`
+		due_at = greatest(o.due_at, excluded.due_at), fence = excluded.fence, leased_until = null`
 )
 
 // Claim leases up to limit pokes for the given time, in a short transaction: leaves first, then turn by turn among the
@@ -110,15 +111,33 @@ func (s *Store) Delivered(ctx context.Context, now time.Time, pokes []Poke) erro
 	for i, p := range pokes {
 		orgs[i], ids[i], fences[i] = p.Org, p.Identity, p.Fence
 	}
-	_, err := s.engine.Exec(ctx, `
-		with done as (
+	// Two statements, not one: an acceptance locks the identity before the outbox row, so nothing may hold them the other
+	// way round.
+	var done []uuid.UUID
+	err := retrying(ctx, func() error {
+		rows, err := s.engine.Query(ctx, `
 			delete from outbox o using unnest($1::text[], $2::uuid[], $3::bigint[]) as d(org, id, fence)
-			where o.org = d.org and o.identity_id = d.id and o.fence = d.fence
-			returning o.org, o.identity_id
-		)
-		update identities i set poked_at = $4 from done where i.org = done.org and i.id = done.identity_id`, orgs, ids, fences, now)
+			where o.org = d.org and o.identity_id = d.id and o.fence = d.fence returning o.identity_id`, orgs, ids, fences)
+		if err != nil {
+			return err
+		}
+		done, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("delete delivered pokes: %w", err)
+	}
+	err = retrying(ctx, func() error {
+		_, err := s.engine.Exec(ctx, `
+			with locked as (
+				select i.org, i.id from identities i join unnest($1::text[], $2::uuid[]) as d(org, id) on i.org = d.org and i.id = d.id
+				where i.id = any($3) order by i.id for no key update of i
+			)
+			update identities i set poked_at = $4 from locked l where i.org = l.org and i.id = l.id`, orgs, ids, done, now)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note delivered pokes: %w", err)
 	}
 	return nil
 }

@@ -110,6 +110,20 @@ func (tx *Tx) TargetHealth(ctx context.Context, name string) (health string, sin
 	return health, since, nil
 }
 
+// DownTargets names the organization's targets that should not be called: those down, and those a person paused.
+func (tx *Tx) DownTargets(ctx context.Context) (map[string]bool, error) {
+	rows, err := tx.Query(ctx, `select name from targets where org = $1 and health in ('down', 'paused')`, tx.Org)
+	if err != nil {
+		return nil, fmt.Errorf("list targets that are down: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	down := map[string]bool{}
+	for _, name := range names {
+		down[name] = true
+	}
+	return down, err
+}
+
 // SetTargetHealth changes a target's health; it answers whether that was a change. reason is a code, never the target's words.
 func (tx *Tx) SetTargetHealth(ctx context.Context, name, health, reason string, now time.Time) (bool, error) {
 	tag, err := tx.Exec(ctx, `update targets set health = $3, health_since = $5, health_reason = $4 where org = $1 and name = $2 and health <> $3`,

@@ -162,13 +162,20 @@ func (tx *Tx) HasLinkFrom(ctx context.Context, id uuid.UUID, source string) (boo
 	return has, nil
 }
 
-// matchable maps the attributes that correlation can compare to their expressions; the first three have an index.
+// matchable maps the attributes that correlation can compare to their expressions. The first four have an index.
 var matchable = map[string]string{
-	"email":      `lower(attributes->>'email')`,
-	"userName":   `lower(user_name)`,
-	"employeeId": `(attributes->>'employeeId')`,
-	"givenName":  `lower(attributes->>'givenName')`,
-	"familyName": `lower(attributes->>'familyName')`,
+	"email":             `lower(attributes->>'email')`,
+	"userName":          `lower(user_name)`,
+	"employeeId":        `(attributes->>'employeeId')`,
+	"familyName":        `lower(attributes->>'familyName')`,
+	"givenName":         `lower(attributes->>'givenName')`,
+	"displayName":       `lower(attributes->>'displayName')`,
+	"workerType":        `lower(attributes->>'workerType')`,
+	"department":        `lower(attributes->>'department')`,
+	"title":             `lower(attributes->>'title')`,
+	"location":          `lower(attributes->>'location')`,
+	"timeZone":          `lower(attributes->>'timeZone')`,
+	"managerEmployeeId": `lower(manager_key)`,
 }
 
 // MatchIdentities finds the identities whose attributes all equal the given values, case-insensitively but for
@@ -178,7 +185,7 @@ func (tx *Tx) MatchIdentities(ctx context.Context, values map[string]string) ([]
 	for _, attribute := range slices.Sorted(maps.Keys(values)) {
 		expression, ok := matchable[attribute]
 		if !ok {
-			return nil, identity.Errorf(identity.Invalid, "correlation cannot compare attribute %q: it can compare email, userName, employeeId, givenName and familyName", attribute)
+			return nil, identity.Errorf(identity.Invalid, "correlation cannot compare attribute %q", attribute)
 		}
 		args = append(args, values[attribute])
 		if attribute == "employeeId" {

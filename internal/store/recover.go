@@ -18,7 +18,7 @@ func (tx *Tx) Hold(ctx context.Context, now time.Time) (bool, error) {
 // RaiseAboveEverything raises all versions and epochs by more than a database that was set back can have lost, which
 // leaves every identity unsettled, and begins a new epoch of the record. It answers how many identities there are.
 func (tx *Tx) RaiseAboveEverything(ctx context.Context) (int, error) {
-	if _, err := tx.Exec(ctx, `select from identities where org = $1 order by id for update`, tx.Org); err != nil {
+	if _, err := tx.Exec(ctx, `select from identities where org = $1 order by id for no key update`, tx.Org); err != nil {
 		return 0, fmt.Errorf("raise versions: %w", err)
 	}
 	tag, err := tx.Exec(ctx, `update identities set version = version + (1::bigint << 32), poked_at = null, swept_at = null where org = $1`, tx.Org)
@@ -43,7 +43,7 @@ func (tx *Tx) Release(ctx context.Context) (bool, error) {
 	if tag.RowsAffected() == 0 {
 		return false, nil
 	}
-	if _, err := tx.Exec(ctx, `select from identities where org = $1 order by id for update`, tx.Org); err != nil {
+	if _, err := tx.Exec(ctx, `select from identities where org = $1 order by id for no key update`, tx.Org); err != nil {
 		return false, fmt.Errorf("release organization: %w", err)
 	}
 	_, err = tx.Exec(ctx, `update identities set version = version + 1, poked_at = null, swept_at = null where org = $1`, tx.Org)

@@ -56,7 +56,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		pool **pgxpool.Pool
 		role string
 		max  int32
-	}{{&s.app, roleApp, options.MaxConns}, {&s.urgent, roleApp, options.UrgentConns}, {&s.engine, roleEngine, 6}} {
+	}{{&s.app, roleApp, options.MaxConns}, {&s.urgent, roleApp, options.UrgentConns}, {&s.engine, roleEngine, 12}} {
 		if *p.pool, err = open(ctx, options.URL, p.role, p.max); err != nil {
 			s.Close()
 			return nil, err
@@ -141,9 +141,14 @@ func (s *Store) InOrgUrgent(ctx context.Context, org string, fn func(tx *Tx) err
 }
 
 func inOrg(ctx context.Context, pool *pgxpool.Pool, org string, fn func(tx *Tx) error) error {
+	return retrying(ctx, func() error { return inOrgOnce(ctx, pool, org, fn) })
+}
+
+// retrying runs fn again after a serialization failure or a deadlock, a few times.
+func retrying(ctx context.Context, fn func() error) error {
 	const attempts = 5
 	for attempt := 1; ; attempt++ {
-		err := inOrgOnce(ctx, pool, org, fn)
+		err := fn()
 		if err == nil || attempt == attempts || !retryable(err) {
 			return err
 		}

@@ -118,5 +118,8 @@ func (s *PrivateTemporal) Address() string { return s.server.Address() }
 // Kill ends the server with SIGKILL and returns when it is gone.
 func (s *PrivateTemporal) Kill() { s.server.Kill() }
 
+// Await waits until all services answer again after the Postgres server was away.
+func (s *PrivateTemporal) Await(ctx context.Context) error { return s.server.Await(ctx) }
+
 // Start starts the server again, after Kill, and waits until all its services answer.
 func (s *PrivateTemporal) Start(ctx context.Context) error { return s.server.Start(ctx) }

@@ -153,6 +153,7 @@ func TestPrivateServersSurviveKills(t *testing.T) {
 	require.Error(t, err, "a killed server answers")
 	require.NoError(t, postgres.Start(t.Context()))
 	require.Equal(t, 42, scalar[int](t, open(t, postgres.Owner), "SELECT answer FROM kept"))
+	require.NoError(t, server.Await(t.Context()))
 	requireWorks(t, server.Address(), "postgres-killed")
 
 	server.Kill()

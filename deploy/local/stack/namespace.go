@@ -16,6 +16,9 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
@@ -53,6 +56,25 @@ func answers(ctx context.Context, address string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("matching: %w", err)
+	}
+	return nil
+}
+
+// workerServes reports whether the service that runs Temporal's own workflows has started. It is the last, and the
+// whole server ends if the database goes away before it has.
+func workerServes(ctx context.Context, address string) error {
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	const service = "temporal.api.workflowservice.v1.WorkerService" // service/worker/service.go
+	answer, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{Service: service})
+	if err == nil && answer.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+		err = errors.New(answer.GetStatus().String())
+	}
+	if err != nil {
+		return fmt.Errorf("worker service: %w", err)
 	}
 	return nil
 }

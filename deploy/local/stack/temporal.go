@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,6 +43,7 @@ type TemporalConfig struct {
 // Temporal is a private Temporal server: all four services in one process, on the loopback.
 type Temporal struct {
 	config  TemporalConfig
+	worker  int // the port of the worker service
 	process *Process
 }
 
@@ -105,6 +107,7 @@ func (t *Temporal) writeConfig() error {
 	if err != nil {
 		return err
 	}
+	t.worker = ports[5]
 	dynamicFile := filepath.Join(t.config.Dir, "dynamicconfig.yaml")
 	if err := WriteFile(dynamicFile, dynamicConfig, 0o600); err != nil {
 		return err
@@ -136,7 +139,14 @@ func (t *Temporal) Start(ctx context.Context) error {
 		return err
 	}
 	t.process = process
-	return t.process.await(ctx, 90*time.Second, func(ctx context.Context) error { return answers(ctx, t.Address()) })
+	return t.Await(ctx)
+}
+
+// Await waits until all services of the running server answer: after its start, or after its database was away.
+func (t *Temporal) Await(ctx context.Context) error {
+	return t.process.await(ctx, 90*time.Second, func(ctx context.Context) error {
+		return errors.Join(answers(ctx, t.Address()), workerServes(ctx, address(t.worker)))
+	})
 }
 
 // Process is the running server.

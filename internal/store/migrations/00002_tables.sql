@@ -51,6 +51,8 @@ create table identities (
   manager_id      uuid,
   -- left_at is when the leave in force took effect for us: the anchor of the tiers. Null while the person has not left.
   left_at         timestamptz,
+  -- as_of is the moment for which the row was last computed; nobody computes it for an earlier one.
+  as_of           timestamptz not null default '-infinity',
   settled_version bigint not null default 0,
   settled_policy  bigint not null default 0,
   settled_at      timestamptz,
@@ -69,6 +71,7 @@ create index identities_due on identities (next_due_at) where next_due_at is not
 create index identities_policy on identities (org, settled_policy);
 create index identities_email on identities (org, lower(attributes->>'email'));
 create index identities_user_name on identities (org, lower(user_name));
+create index identities_family_name on identities (org, lower(attributes->>'familyName'));
 create index identities_employee on identities (org, (attributes->>'employeeId'));
 
 create table names (
@@ -114,6 +117,7 @@ create table source_links (
   foreign key (org, identity_id) references identities (org, id)
 );
 create index source_links_identity on source_links (org, identity_id);
+create index source_links_person on source_links (org, employee_id);
 
 create table cases (
   org         text not null references organizations,
@@ -150,7 +154,7 @@ create table accounts (
   identity_id      uuid not null,
   target           text not null,
   native_id        text,
-  correlate_value  text not null default '', -- finds the account in the target before its native id is known
+  correlate_values text[] not null default '{}', -- find the account in the target before its native id is known
   state            text not null check (state in ('pending','active','disabled','archived','deleted')),
   -- epoch is the fence: an attempt that began under another epoch may not commit its outcome.
   epoch            bigint not null default 1,
@@ -169,6 +173,8 @@ create table accounts (
   attempts         int not null default 0,
   -- in_flight_until: until then, a request of an attempt that nobody saw the end of may still take effect.
   in_flight_until  timestamptz,
+  -- disabling: a request of our own may have disabled the account, or may still, without anybody having seen it.
+  disabling        boolean not null default false,
   verified_at      timestamptz,
   confirmed_at     timestamptz,
   confirm_due_at   timestamptz,
@@ -241,13 +247,16 @@ create index operations_identity on operations (org, identity_id, requested_at);
 create index operations_open on operations (org, status, requested_at) where status in ('requested','running','failed','blocked','held');
 create index operations_account on operations (org, account_id) where status in ('requested','running','done','verified','blocked','failed','held');
 
+-- The fencing number of the outbox never repeats, also for rows that come after one that was deleted.
+create sequence outbox_fence;
+
 create table outbox (
   org          text not null,
   identity_id  uuid not null,
   version      bigint not null,
   class        int not null,
   due_at       timestamptz,
-  fence        bigint not null default 1,
+  fence        bigint not null default nextval('outbox_fence'),
   leased_until timestamptz,
   attempts     int not null default 0,
   created_at   timestamptz not null default now(),
@@ -306,6 +315,7 @@ grant select, insert on policies, plans, audit to tenure_app;
 grant select, insert, update, delete on names, outbox to tenure_app;
 
 grant select, insert, update, delete on outbox to tenure_engine;
+grant usage on sequence outbox_fence to tenure_app, tenure_engine;
 grant select (org, id, version, state, left_at, settled_version, settled_policy, next_due_at, next_due_class, poked_at, swept_at) on identities to tenure_engine;
 grant update (poked_at, swept_at) on identities to tenure_engine;
 grant select (org, identity_id, target, outcome) on accounts to tenure_engine;
@@ -318,5 +328,6 @@ grant select (org, name, health, health_since, retired_at) on targets to tenure_
 comment on table organizations is '2';
 
 -- +goose Down
+drop sequence outbox_fence cascade;
 drop table audit, outbox, operations, plans, grants, accounts, targets, cases, source_links, source_records, names,
   identities, policies, tokens, organizations cascade;

@@ -7,7 +7,9 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -40,7 +42,8 @@ func New(service *lifecycle.Service, registry connectors.Registry, probes Probes
 }
 
 // Plan is the local activity that asks what differs.
-func (a *Activities) Plan(ctx context.Context, request workflows.PlanRequest) (workflows.Plan, error) {
+func (a *Activities) Plan(ctx context.Context, request workflows.PlanRequest) (_ workflows.Plan, err error) {
+	defer a.survive(ctx, request.Identity, &err)
 	plan, err := a.lifecycle.Plan(ctx, request)
 	if err != nil {
 		a.log.WarnContext(ctx, "plan failed", "organization", request.Org, "identity", request.Identity, "error", store.Loggable(err))
@@ -79,6 +82,15 @@ func again(code string, operation string, after time.Duration) error {
 		NextRetryDelay: after,
 		Details:        []any{operation},
 	})
+}
+
+// survive turns a panic into an error to be tried again. The engine would write the panic's value into the history, and
+// it may be a person's data: only its type is told.
+func (a *Activities) survive(ctx context.Context, object string, err *error) {
+	if r := recover(); r != nil {
+		a.log.ErrorContext(ctx, "an activity panicked", "object", object, "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+		*err = again("panic", object, 0)
+	}
 }
 
 // recording gives the commits that end an attempt a time of their own: they must happen when the attempt's is over.

@@ -11,13 +11,15 @@ import (
 	"github.com/tenurehq/tenure/connectors"
 	"github.com/tenurehq/tenure/internal/identity"
 	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/internal/policy"
 	"github.com/tenurehq/tenure/internal/store"
 	"github.com/tenurehq/tenure/workflows"
 )
 
 // ApplyAccount makes one account in one target what its plan says, reads it back, and records what it found. It never
 // gives up by an error of its own: it asks the engine to try again, or answers an outcome that the run can act on.
-func (a *Activities) ApplyAccount(ctx context.Context, request workflows.ApplyRequest) (workflows.Outcome, error) {
+func (a *Activities) ApplyAccount(ctx context.Context, request workflows.ApplyRequest) (_ workflows.Outcome, err error) {
+	defer a.survive(ctx, request.Step.Account, &err)
 	at := a.targets.get(request.Org, request.Step.Target)
 	leave, ok := at.enter(ctx, request.Step.Limit, request.Step.Urgent)
 	if !ok {
@@ -28,18 +30,18 @@ func (a *Activities) ApplyAccount(ctx context.Context, request workflows.ApplyRe
 	// The attempt's time begins before it is recorded, so that it is over when the record says.
 	bounded, cancel := context.WithTimeout(ctx, time.Duration(request.Step.Timeout))
 	defer cancel()
-	job, err := a.lifecycle.Begin(ctx, request)
+	job, outcome, err := a.lifecycle.Begin(ctx, request)
 	if err != nil {
 		a.log.WarnContext(ctx, "begin attempt", "organization", request.Org, "account", request.Step.Account, "error", store.Loggable(err))
 		return "", again("database", request.Step.Account, 0)
 	}
 	if job == nil {
-		return workflows.OutcomeSuperseded, nil
+		return outcome, nil
 	}
 	if job.Down {
 		return a.down(ctx, job)
 	}
-	outcome, err := a.attempt(ctx, bounded, at, job, request)
+	outcome, err = a.attempt(ctx, bounded, at, job, request)
 	if err != nil {
 		return a.failed(ctx, at, request, job, err)
 	}
@@ -105,7 +107,8 @@ func (a *Activities) failed(ctx context.Context, at *target, request workflows.A
 	}
 	kind, finding, theirs := diagnose(cause)
 	if !theirs && ctx.Err() == nil {
-		a.log.WarnContext(ctx, "attempt failed on our side", "organization", request.Org, "account", request.Step.Account, "target", request.Step.Target, "error", store.Loggable(cause))
+		a.log.WarnContext(ctx, "attempt failed on our side", "organization", request.Org, "account", request.Step.Account, "target", request.Step.Target,
+			"action", finding.Action, "error", store.LoggableKind(cause))
 		return "", again("internal", request.Step.Account, 0)
 	}
 	unverified := errors.Is(cause, errUnverified) // answered, and not shown: slow, not down; and it may still come
@@ -113,7 +116,7 @@ func (a *Activities) failed(ctx context.Context, at *target, request workflows.A
 	if ctx.Err() == nil && !unverified {
 		a.judge(ctx, at, job, request, kind == connectors.KindUnavailable || kind == connectors.KindAmbiguous)
 	}
-	outcome := a.verdict(ctx, job, kind)
+	outcome := a.verdict(ctx, at, request, job, kind)
 	recordCtx, done := recording(ctx)
 	defer done()
 	recorded, err := job.SetBack(recordCtx, outcome, clean, finding)
@@ -130,7 +133,7 @@ func (a *Activities) failed(ctx context.Context, at *target, request workflows.A
 }
 
 // verdict is "" while the attempt should be tried again at once.
-func (a *Activities) verdict(ctx context.Context, job *lifecycle.Job, kind connectors.Kind) workflows.Outcome {
+func (a *Activities) verdict(ctx context.Context, at *target, request workflows.ApplyRequest, job *lifecycle.Job, kind connectors.Kind) workflows.Outcome {
 	switch {
 	case ctx.Err() != nil:
 		return ""
@@ -149,7 +152,23 @@ func (a *Activities) verdict(ctx context.Context, job *lifecycle.Job, kind conne
 	if job.Step.Leave {
 		return workflows.OutcomeBlocked
 	}
-	return workflows.OutcomeFailed // the target is up: it is this account that it cannot do
+	// A probe tells a target that is down from one that cannot do this account.
+	if err := a.probe(ctx, at, job.Target, job.PolicyVersion); err != nil {
+		a.show(ctx, request, "down", "probe")
+		return workflows.OutcomeBlocked
+	}
+	return workflows.OutcomeFailed
+}
+
+// probe makes the cheapest call to a target.
+func (a *Activities) probe(ctx context.Context, at *target, p policy.Target, version int64) error {
+	connector, err := a.targets.connect(at, p, version, a.lifecycle.Now())
+	if err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, min(p.AttemptTimeout, 15*time.Second))
+	defer cancel()
+	return connector.Probe(bounded)
 }
 
 // diagnose reads what a failed attempt says of itself; theirs is false when it is not the target that failed.
@@ -193,9 +212,14 @@ func (a *Activities) judge(ctx context.Context, at *target, job *lifecycle.Job, 
 	if health == job.Health {
 		return
 	}
+	a.show(ctx, request, health, "attempts")
+}
+
+// show writes a target's health, and sees to it that one that is down is probed.
+func (a *Activities) show(ctx context.Context, request workflows.ApplyRequest, health, reason string) {
 	ctx, done := recording(ctx)
 	defer done()
-	if err := a.lifecycle.SetHealth(ctx, request.Org, request.Step.Target, health, "attempts"); err != nil {
+	if err := a.lifecycle.SetHealth(ctx, request.Org, request.Step.Target, health, reason); err != nil {
 		a.log.WarnContext(ctx, "set target's health", "organization", request.Org, "target", request.Step.Target, "error", store.Loggable(err))
 		return
 	}
@@ -210,7 +234,8 @@ func (a *Activities) judge(ctx context.Context, at *target, job *lifecycle.Job, 
 
 // ProbeTarget looks whether a target that is down is back; if so its health is up, the probing ends, and the people who
 // wait for it are poked, leavers first.
-func (a *Activities) ProbeTarget(ctx context.Context, request workflows.ProbeRequest) error {
+func (a *Activities) ProbeTarget(ctx context.Context, request workflows.ProbeRequest) (err error) {
+	defer a.survive(ctx, request.Target, &err)
 	p, version, err := a.lifecycle.PolicyInForce(ctx, request.Org)
 	if err != nil {
 		return again("database", request.Target, 0)
@@ -220,13 +245,7 @@ func (a *Activities) ProbeTarget(ctx context.Context, request workflows.ProbeReq
 		return a.probes.Stop(ctx, request.Org, request.Target)
 	}
 	at := a.targets.get(request.Org, request.Target)
-	connector, err := a.targets.connect(at, target, version, a.lifecycle.Now())
-	if err == nil {
-		bounded, cancel := context.WithTimeout(ctx, min(target.AttemptTimeout, 15*time.Second))
-		defer cancel()
-		err = connector.Probe(bounded)
-	}
-	if err != nil {
+	if err := a.probe(ctx, at, target, version); err != nil {
 		if noteErr := a.lifecycle.NoteProbe(ctx, request.Org, request.Target); noteErr != nil {
 			a.log.WarnContext(ctx, "note probe", "organization", request.Org, "target", request.Target, "error", store.Loggable(noteErr))
 		}

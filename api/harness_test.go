@@ -304,8 +304,11 @@ func (o tenant) join(employeeID, given, family string) string {
 // deliver does what the relay does with all that waits, and answers it.
 func (h *harness) deliver() []store.Poke {
 	h.t.Helper()
-	pokes, err := h.store.Claim(h.t.Context(), h.clock.now(), time.Minute, 1000)
+	pokes, err := h.store.ClaimUrgent(h.t.Context(), h.clock.now(), time.Minute, 1000)
 	require.NoError(h.t, err)
+	others, err := h.store.Claim(h.t.Context(), h.clock.now(), time.Minute, 1000)
+	require.NoError(h.t, err)
+	pokes = append(pokes, others...)
 	require.NoError(h.t, h.store.Delivered(h.t.Context(), h.clock.now(), pokes))
 	return pokes
 }
@@ -322,7 +325,7 @@ func (o tenant) plan(id string) workflows.Plan {
 func (o tenant) steps(id string, plan workflows.Plan, outcome func(*lifecycle.Job)) {
 	o.h.t.Helper()
 	for _, step := range plan.Steps {
-		job, err := o.h.service.Begin(o.h.t.Context(), workflows.ApplyRequest{Org: o.id, Identity: id, Step: step})
+		job, _, err := o.h.service.Begin(o.h.t.Context(), workflows.ApplyRequest{Org: o.id, Identity: id, Step: step})
 		require.NoError(o.h.t, err)
 		require.NotNil(o.h.t, job)
 		outcome(job)

@@ -65,6 +65,7 @@ type world struct {
 
 	mu     sync.Mutex
 	offset time.Duration // of the clock that the sweeper and the service go by
+	worker *worker.Worker
 	stop   func()
 }
 
@@ -103,7 +104,7 @@ func newWorldOn(t testing.TB, db testkit.Database, s settings) *world {
 	w.store, err = store.Open(t.Context(), store.Options{URL: w.db.Serve})
 	require.NoError(t, err)
 	t.Cleanup(w.store.Close)
-	w.service = lifecycle.New(w.store, lifecycle.Options{Now: w.now})
+	w.service = lifecycle.New(w.store, lifecycle.Options{Now: w.now, Woken: w.woken})
 	for _, name := range targetNames {
 		sim, err := simulator.New(simulator.Options{Token: secret, Groups: []string{"Everyone", "Sales", "Marketing"}})
 		require.NoError(t, err)
@@ -122,6 +123,15 @@ func (w *world) now() time.Time {
 	return time.Now().Add(w.offset)
 }
 
+// woken tells the worker that runs, if any, that something is in the outbox.
+func (w *world) woken() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.worker != nil {
+		w.worker.Woken()
+	}
+}
+
 // advance moves the clock that scheduled changes go by.
 func (w *world) advance(d time.Duration) {
 	w.mu.Lock()
@@ -136,6 +146,9 @@ func (w *world) startWorker(s settings) {
 	work := worker.New(worker.Options{Client: w.temporal, Namespace: testkit.TemporalNamespace, Service: w.service,
 		Registry: connectors.Registry{"scim": scim.New}, TaskQueue: w.queue, Log: w.log,
 		SweepInterval: 500 * time.Millisecond, ProbeInterval: time.Second, Slots: s.slots})
+	w.mu.Lock()
+	w.worker = work
+	w.mu.Unlock()
 	done := make(chan error, 1)
 	go func() { done <- work.Run(ctx) }()
 	var once sync.Once

@@ -31,41 +31,105 @@ type relay struct {
 	taskQueue string
 	log       *slog.Logger
 	now       func() time.Time
-	wake      chan struct{}
+	// wakeUrgent and wakeOther each hold at most one wake.
+	wakeUrgent, wakeOther chan struct{}
 }
 
 const (
-	relayBatch = 64
 	relayLease = 15 * time.Second // a delivery takes at most 10
 	relayPoll  = time.Second
+	// relayPollBusy is the pause after something was delivered: more may have come into reach, of an organization whose
+	// share was in flight.
+	relayPollBusy = 50 * time.Millisecond
 	// relayParallel is how many pokes are delivered at once: enough to keep Temporal busy, too few to flood it.
 	relayParallel = 16
 )
 
 func (r *relay) woken() {
-	select {
-	case r.wake <- struct{}{}:
-	default: // a wake is waiting already, and will see this too
+	for _, wake := range []chan struct{}{r.wakeUrgent, r.wakeOther} {
+		select {
+		case wake <- struct{}{}:
+		default: // a wake is waiting already, and will see this too
+		}
 	}
 }
 
+// run delivers until ctx ends. Leaves have a loop and places of their own: whatever else is being delivered, theirs go at
+// once.
 func (r *relay) run(ctx context.Context) error {
 	go r.listen(ctx)
+	var loops sync.WaitGroup
+	loops.Go(func() { r.loop(ctx, r.wakeUrgent, r.store.ClaimUrgent) })
+	loops.Go(func() { r.loop(ctx, r.wakeOther, r.store.Claim) })
+	loops.Wait()
+	return nil
+}
+
+// claim leases up to limit pokes.
+type claim func(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]store.Poke, error)
+
+// loop claims as places come free, so that one slow delivery holds up no other.
+func (r *relay) loop(ctx context.Context, wake <-chan struct{}, claim claim) {
+	places := make(chan struct{}, relayParallel)
+	var deliveries sync.WaitGroup
+	defer deliveries.Wait()
+	var busy time.Time // when something was last delivered
 	for ctx.Err() == nil {
-		n, err := r.round(ctx)
+		free := r.freePlaces(ctx, places)
+		pokes, err := claim(ctx, r.now(), relayLease, free)
 		if err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "relay", "error", store.Loggable(err))
 		}
-		if n > 0 && err == nil {
+		for range free - len(pokes) {
+			<-places
+		}
+		for _, p := range pokes {
+			deliveries.Go(func() {
+				defer func() { <-places }()
+				r.hand(ctx, p)
+			})
+		}
+		if len(pokes) > 0 {
+			busy = time.Now()
 			continue
+		}
+		pause := relayPoll
+		if time.Since(busy) < 5*time.Second {
+			pause = relayPollBusy
 		}
 		select {
 		case <-ctx.Done():
-		case <-r.wake:
-		case <-time.After(relayPoll):
+		case <-wake:
+		case <-time.After(pause):
 		}
 	}
-	return nil
+}
+
+// freePlaces takes every free place, and waits for one when there is none; it answers how many it took.
+func (r *relay) freePlaces(ctx context.Context, places chan struct{}) int {
+	select {
+	case places <- struct{}{}:
+	case <-ctx.Done():
+		return 0
+	}
+	for n := 1; ; n++ {
+		select {
+		case places <- struct{}{}:
+		default:
+			return n
+		}
+	}
+}
+
+// hand delivers one poke and settles it in the outbox.
+func (r *relay) hand(ctx context.Context, p store.Poke) {
+	if err := r.deliver(ctx, p); err != nil {
+		r.postpone(ctx, p, err)
+		return
+	}
+	if err := r.store.Delivered(ctx, r.now(), []store.Poke{p}); err != nil && ctx.Err() == nil {
+		r.log.WarnContext(ctx, "settle delivered poke", "organization", p.Org, "identity", p.Identity, "error", store.Loggable(err))
+	}
 }
 
 // listen wakes the relay for what other processes wrote; polling covers for it while the connection is lost.
@@ -79,33 +143,6 @@ func (r *relay) listen(ctx context.Context) {
 		case <-time.After(relayPoll):
 		}
 	}
-}
-
-// round claims a batch and delivers it; it answers how many were claimed.
-func (r *relay) round(ctx context.Context) (int, error) {
-	pokes, err := r.store.Claim(ctx, r.now(), relayLease, relayBatch)
-	if err != nil || len(pokes) == 0 {
-		return 0, err
-	}
-	var mu sync.Mutex
-	var done []store.Poke
-	var wait sync.WaitGroup
-	places := make(chan struct{}, relayParallel)
-	for _, p := range pokes {
-		places <- struct{}{}
-		wait.Go(func() {
-			defer func() { <-places }()
-			if err := r.deliver(ctx, p); err != nil {
-				r.postpone(ctx, p, err)
-				return
-			}
-			mu.Lock()
-			done = append(done, p)
-			mu.Unlock()
-		})
-	}
-	wait.Wait()
-	return len(pokes), r.store.Delivered(ctx, r.now(), done)
 }
 
 // postpone gives a poke back after a failure, to be tried after a while that grows.

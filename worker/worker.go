@@ -72,7 +72,7 @@ func New(options Options) *Worker {
 	implementation := activities.New(options.Service, options.Registry, probes, options.Log)
 	w := &Worker{options: options}
 	w.relay = &relay{client: options.Client, namespace: options.Namespace, store: options.Service.Store(), taskQueue: options.TaskQueue,
-		log: options.Log, now: options.Service.Now, wake: make(chan struct{}, 1)}
+		log: options.Log, now: options.Service.Now, wakeUrgent: make(chan struct{}, 1), wakeOther: make(chan struct{}, 1)}
 	w.sweeper = &sweeper{client: options.Client, service: options.Service, probes: probes, relay: w.relay, every: options.SweepInterval, log: options.Log}
 	w.workers = []worker.Worker{
 		workflowWorker(options, implementation),

@@ -66,7 +66,7 @@ func readPolicyFiles(paths []string) ([]policy.File, error) {
 			}
 		}
 		for _, name := range names {
-			data, err := os.ReadFile(name)
+			data, err := os.ReadFile(name) //nolint:gosec // the caller names the files
 			if err != nil {
 				return nil, fmt.Errorf("read policy: %w", err)
 			}
@@ -126,7 +126,8 @@ func (a *app) runApply(c *cobra.Command, client *apiclient.Client, files []polic
 
 // applyPolicy previews a policy and, unless it is the one in force already, asks for approval and applies it. It answers
 // the preview that was approved, and the API's last answer as it came.
-func applyPolicy(ctx context.Context, client *apiclient.Client, files []policy.File, approve func(apiclient.Preview) error) (apiclient.Preview, json.RawMessage, error) {
+func applyPolicy(ctx context.Context, client *apiclient.Client, files []policy.File,
+	approve func(apiclient.Preview) error) (apiclient.Preview, json.RawMessage, error) {
 	sent := policyFilesOf(files)
 	var preview apiclient.Preview
 	var raw json.RawMessage
@@ -144,7 +145,7 @@ func applyPolicy(ctx context.Context, client *apiclient.Client, files []policy.F
 	}
 	var answer json.RawMessage
 	if err := client.Post(ctx, "/v1/policy", apiclient.ApplyRequest{Files: sent, From: preview.From}, &answer); err != nil {
-		if problem := new(apiclient.Problem); !errors.As(err, &problem) {
+		if problem := new(apiclient.ProblemError); !errors.As(err, &problem) {
 			err = fmt.Errorf("%w; if the answer was lost the policy may be in force, running the command again tells", err)
 		}
 		return preview, nil, fmt.Errorf("apply the policy: %w", err)
@@ -169,7 +170,8 @@ func printPreview(out io.Writer, p apiclient.Preview) {
 	t.print(out, "no target")
 	fmt.Fprintf(out, "%s affected", people(p.Affected, "is", "are"))
 	if p.Refused > 0 {
-		fmt.Fprintf(out, "; for %s of them the policy cannot be evaluated, they keep what they have: `tenure operation list --status failed` will say why", people(p.Refused, "", ""))
+		fmt.Fprintf(out, "; for %s of them the policy cannot be evaluated, they keep what they have: "+
+			"`tenure operation list --status failed` will say why", people(p.Refused, "", ""))
 	}
 	fmt.Fprintln(out)
 }

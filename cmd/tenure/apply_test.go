@@ -103,7 +103,7 @@ func TestApplyReportsProblemsByFileAndLine(t *testing.T) {
 	require.Contains(t, r.errOut, name+":5: timeZone: ")
 	require.Empty(t, fake.asked, "a policy with problems is not sent")
 
-	r = tenure(t, env, "apply", "-f", filepath.Join(t.TempDir()))
+	r = tenure(t, env, "apply", "-f", t.TempDir())
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.errOut, "holds no .yaml file")
 	r = tenure(t, env, "apply", "-f", "absent.yaml")

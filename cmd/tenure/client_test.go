@@ -60,7 +60,7 @@ func (f *fakeAPI) sent(key string, into any) {
 const (
 	// The objects are left open, for what a test adds.
 	oneCase = `{"id":"c1","source":"hr","employeeId":"E9","candidates":["i1"],"rule":"same-name","openedAt":"2026-03-01T10:00:00Z"`
-	someone = `{"id":"i1","state":"active","settled":true,"employeeId":"E1","userName":"mueller","displayName":"Jörg 山田","department":"Sales","workerType":"employee"`
+	someone = `{"id":"i1","state":"active","settled":true,"employeeId":"E1","userName":"mueller","displayName":"Jörg Ǻlund","department":"Sales","workerType":"employee"`
 	oneOp   = `{"id":"o1","identityId":"i1","target":"crm","action":"disable","status":"failed","tier":1,"requestedAt":"2026-03-01T10:00:00Z","attempts":3,"errorCode":"invalid","errorDetail":"userName is taken"}`
 	health  = `{"name":"crm","connector":"scim","health":"down","since":"2026-03-01T10:00:00Z","reason":"attempts","blocked":12}`
 )
@@ -77,14 +77,14 @@ func TestReadingAndMending(t *testing.T) {
 	}{
 		{"identities", []string{"identity", "list", "--department", "R&D", "--search", "mü", "--limit", "2"},
 			"GET /v1/identities?department=R%26D&limit=2&q=m%C3%BC", `{"items":[` + someone + `}]}`,
-			[]string{"E1        Jörg 山田  mueller    Sales       employee  active  yes      i1"}, nil},
+			[]string{"E1        Jörg Ǻlund  mueller    Sales       employee  active  yes      i1"}, nil},
 		{"nobody", []string{"identity", "list", "--state", "left"}, "GET /v1/identities?limit=100&state=left", `{"items":[]}`, []string{"nobody"}, nil},
 		{"identity", []string{"identity", "show", "a/b"}, "GET /v1/identities/a%2Fb", someone + `,"workflowId":"identity/acme/i1","mail":"",
 			"accounts":[{"target":"crm","state":"active","outcome":"applied","nativeId":"n-7","verifiedAt":"2026-03-01T10:00:00Z"}],
 			"grants":[{"target":"crm","kind":"group","name":"Sales","state":"active"}],"operations":[` + oneOp + `],
 			"timeline":[{"eventId":"e1","source":"hr","type":"worker.joined","effect":"join","fields":["department","title"],"observedAt":"2026-03-01T10:00:00Z"},
 				{"eventId":"e2","source":"hr","type":"worker.rescinded","effect":"none","rescinds":"e1","fields":[],"observedAt":"2026-03-01T10:00:00Z"}]}`,
-			[]string{"Jörg 山田", "Accounts", "n-7", "group", "Operations (the newest 1 of 1)", "invalid: userName is taken", "department title", "takes back e1"},
+			[]string{"Jörg Ǻlund", "Accounts", "n-7", "group", "Operations (the newest 1 of 1)", "invalid: userName is taken", "department title", "takes back e1"},
 			[]string{"mail"}},
 		{"explain", []string{"explain", "E1"}, "GET /v1/identities/E1/explain", `{"text":"crm: account active\n  because of rule \"sales\"\n"}`,
 			[]string{"crm: account active\n  because of rule \"sales\"\n"}, nil},
@@ -96,8 +96,8 @@ func TestReadingAndMending(t *testing.T) {
 		{"resume", []string{"target", "resume", "crm"}, "POST /v1/targets/crm/resume", health, []string{"target crm is in use again"}, nil},
 		{"cases", []string{"case", "list", "--all"}, "GET /v1/cases?all=true", `{"items":[` + oneCase + `}]}`, []string{"c1  hr      E9        same-name           1"}, nil},
 		{"open cases", []string{"case", "list"}, "GET /v1/cases", `{"items":[]}`, []string{"no open case"}, nil},
-		{"case", []string{"case", "show", "c1"}, "GET /v1/cases/c1", oneCase + `,"person":{"displayName":"Jörg 山田","email":"j@x.example"},"matching":[` + someone + `}]}`,
-			[]string{`Rule "same-name" takes somebody whom the source hr reports`, "(source)  E9        Jörg 山田  j@x.example", "i1        E1        Jörg 山田", "tenure case resolve c1 --keep-apart"}, nil},
+		{"case", []string{"case", "show", "c1"}, "GET /v1/cases/c1", oneCase + `,"person":{"displayName":"Jörg Ǻlund","email":"j@x.example"},"matching":[` + someone + `}]}`,
+			[]string{`Rule "same-name" takes somebody whom the source hr reports`, "(source)  E9        Jörg Ǻlund  j@x.example", "i1        E1        Jörg Ǻlund", "tenure case resolve c1 --keep-apart"}, nil},
 		{"resolved case", []string{"case", "show", "c1"}, "GET /v1/cases/c1", oneCase + `,"resolvedAt":"2026-03-02T10:00:00Z","resolvedBy":"token:x","resolution":"link","matching":[]}`,
 			[]string{"by token:x: link"}, []string{"--keep-apart"}},
 		{"link", []string{"case", "resolve", "c1", "--link", "i1"}, "POST /v1/cases/c1/resolve", `{"caseId":"c1"}`, []string{"case c1 is resolved"}, nil},

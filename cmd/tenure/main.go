@@ -52,7 +52,7 @@ func exitCode(ctx context.Context, err error, errOut io.Writer) int {
 		fmt.Fprintf(errOut, "tenure: %v\nSee: %s\n", err, usage.help)
 		return exitUsage
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		fmt.Fprintln(errOut, "tenure: interrupted")
+		fmt.Fprintf(errOut, "tenure: interrupted: %v\n", err)
 		return exitFailed
 	default:
 		fmt.Fprintf(errOut, "tenure: %v\n", err)

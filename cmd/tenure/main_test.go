@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -102,4 +104,13 @@ func TestUsage(t *testing.T) {
 			require.Equal(t, 1, strings.Count(r.errOut, "tenure: "), "an error is printed once: %s", r.errOut)
 		})
 	}
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var errOut bytes.Buffer
+	require.Equal(t, 1, exitCode(ctx, fmt.Errorf("send the rows: %w; 5 of 9 were answered", ctx.Err()), &errOut))
+	require.Equal(t, "tenure: interrupted: send the rows: context canceled; 5 of 9 were answered\n", errOut.String())
 }

@@ -102,6 +102,7 @@ func (a *app) migrateTemporal(ctx context.Context, out io.Writer) error {
 		fmt.Fprintln(out, "temporal: not configured (TEMPORAL_ADDRESS is not set), left alone")
 		return nil
 	}
+	fmt.Fprintf(out, "temporal: preparing namespace %q on %s\n", options.Namespace, options.HostPort)
 	if err := prepareNamespace(ctx, options); err != nil {
 		return err
 	}

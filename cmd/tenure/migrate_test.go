@@ -88,7 +88,7 @@ func TestOrganizations(t *testing.T) {
 	t.Parallel()
 	env := migrated(t)
 	require.Contains(t, ok(t, env, "org", "list"), "no organization yet")
-	require.Contains(t, ok(t, env, "org", "create", "acme", "--name", "Ačmé 株式会社"), `organization "acme" made`)
+	require.Contains(t, ok(t, env, "org", "create", "acme", "--name", "Ačmé Łtd"), `organization "acme" made`)
 	require.Contains(t, ok(t, env, "org", "create", "acme", "--if-missing"), "exists already")
 
 	r := tenure(t, env, "org", "create", "acme")
@@ -100,12 +100,12 @@ func TestOrganizations(t *testing.T) {
 
 	ok(t, env, "org", "create", "beta")
 	list := ok(t, env, "org", "list")
-	require.Contains(t, list, "Ačmé 株式会社")
+	require.Contains(t, list, "Ačmé Łtd")
 	require.Contains(t, list, "beta")
 	var organizations []organizationRow
 	require.NoError(t, json.Unmarshal([]byte(ok(t, env, "org", "list", "--json")), &organizations))
 	require.Len(t, organizations, 2)
-	require.Equal(t, "Ačmé 株式会社", organizations[0].Name)
+	require.Equal(t, "Ačmé Łtd", organizations[0].Name)
 }
 
 func TestTokens(t *testing.T) {

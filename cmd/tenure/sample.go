@@ -120,7 +120,8 @@ func (p *player) play(ctx context.Context) error {
 		p.print(result)
 	}
 	if err == nil && len(result.Differences) > 0 {
-		err = fmt.Errorf("%d differences between the targets and what policy says: `tenure explain PERSON` and `tenure operation list` say more", len(result.Differences))
+		err = fmt.Errorf("%d differences between the targets and what policy says: `tenure explain PERSON` and `tenure operation list` say more",
+			len(result.Differences))
 	}
 	return err
 }
@@ -145,7 +146,7 @@ type state struct {
 // day is the day of the first play, and whether it was kept. The ids of the events follow from it.
 func (p *player) day() (time.Time, bool, error) {
 	name := filepath.Join(p.stateDir, "sample.json")
-	text, err := os.ReadFile(name)
+	text, err := os.ReadFile(name) //nolint:gosec // the caller names the folder
 	if errors.Is(err, fs.ErrNotExist) {
 		today := time.Now().UTC().Truncate(24 * time.Hour)
 		return today, false, writeState(name, state{Day: today.Format(time.DateOnly)})
@@ -157,7 +158,8 @@ func (p *player) day() (time.Time, bool, error) {
 	err = json.Unmarshal(text, &kept)
 	day, parseErr := time.Parse(time.DateOnly, kept.Day)
 	if err = errors.Join(err, parseErr); err != nil {
-		return day, false, fmt.Errorf("the file %s does not hold the day of the first play: delete it, and the organization's data with it, to play anew (%w)", name, err)
+		return day, false, fmt.Errorf("the file %s does not hold the day of the first play: delete it, and the organization's data with it, "+
+			"to play anew (%w)", name, err)
 	}
 	return day, true, nil
 }
@@ -166,10 +168,10 @@ func (p *player) day() (time.Time, bool, error) {
 func writeState(name string, s state) error {
 	text, err := json.Marshal(s)
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(name), 0o755)
+		err = os.MkdirAll(filepath.Dir(name), 0o750)
 	}
 	if err == nil {
-		err = os.WriteFile(name+".new", append(text, '\n'), 0o644)
+		err = os.WriteFile(name+".new", append(text, '\n'), 0o600)
 	}
 	if err == nil {
 		err = os.Rename(name+".new", name)

@@ -12,7 +12,8 @@ import (
 func newTargetCommand(a *app) *cobra.Command {
 	return newGroupCommand("target", "The health of the targets; pause and resume one",
 		newTargetListCommand(a),
-		newTargetSwitchCommand(a, "pause", "Stop calling a target until it is resumed; people wait for it, blocked", "is paused: `tenure target resume %s` ends that"),
+		newTargetSwitchCommand(a, "pause", "Stop calling a target until it is resumed; people wait for it, blocked",
+			"is paused: `tenure target resume %s` ends that"),
 		newTargetSwitchCommand(a, "resume", "Call a paused target again; whoever waited for it is looked at again", "is in use again"))
 }
 

@@ -69,10 +69,10 @@ func prepareNamespace(ctx context.Context, options client.Options) error {
 	}
 	defer c.Close()
 	n := namespace{client: c, name: options.Namespace}
-	ctx, cancel := context.WithTimeout(ctx, namespaceTimeout)
+	bounded, cancel := context.WithTimeout(ctx, namespaceTimeout)
 	defer cancel()
 	var last error
-	err = retry.Do(ctx, retry.NewConstant(200*time.Millisecond), func(ctx context.Context) error {
+	err = retry.Do(bounded, retry.NewConstant(200*time.Millisecond), func(ctx context.Context) error {
 		err := n.prepare(ctx)
 		if err == nil || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
@@ -83,8 +83,8 @@ func prepareNamespace(ctx context.Context, options client.Options) error {
 		}
 		return retry.RetryableError(err)
 	})
-	if err != nil && last != nil {
-		err = last
+	if err != nil && last != nil && ctx.Err() == nil {
+		err = last // says more than that the time is over
 	}
 	if err != nil {
 		return fmt.Errorf("prepare namespace %q on Temporal's %s: %w", n.name, options.HostPort, err)
@@ -180,9 +180,10 @@ func (n namespace) byHand(doing string, cause error) error {
 		fmt.Fprintf(&local, " --name %s --type %s", name, kind)
 		fmt.Fprintf(&cloud, " --search-attribute %s=%s", name, kind)
 	}
-	return &refusedError{doing: doing, cause: cause, mend: fmt.Sprintf("Add them by hand and run `tenure migrate` again, or leave this step out with --skip-temporal:\n"+
-		"  temporal operator search-attribute create --namespace %[1]s%[2]s\n"+
-		"or on Temporal Cloud:\n  tcld namespace search-attributes add --namespace %[1]s%[3]s", n.name, local.String(), cloud.String())}
+	return &refusedError{doing: doing, cause: cause, mend: fmt.Sprintf(
+		"Add them by hand and run `tenure migrate` again, or leave this step out with --skip-temporal:\n"+
+			"  temporal operator search-attribute create --namespace %[1]s%[2]s\n"+
+			"or on Temporal Cloud:\n  tcld namespace search-attributes add --namespace %[1]s%[3]s", n.name, local.String(), cloud.String())}
 }
 
 // usable asks the frontend, history and visibility whether they know the namespace and its search attributes.

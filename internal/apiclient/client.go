@@ -32,8 +32,7 @@ const maxAnswer = 64 << 20
 
 // New makes a client of the API at base, an address without a slash at the end.
 func New(base, token string) *Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = lanes
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: lanes, IdleConnTimeout: time.Minute}
 	return &Client{base: base, token: token, http: &http.Client{
 		Timeout: requestTimeout, Transport: transport,
 		// A redirect would carry the token to wherever it points.
@@ -129,23 +128,23 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	return &passingError{fmt.Errorf("reach Tenure on %s: %w: check that it runs, and that TENURE_URL is its address", c.base, err)}
 }
 
-// Problem is what the API says went wrong (RFC 9457).
-type Problem struct {
-	Title  string         `json:"title"`
-	Status int            `json:"status"`
-	Detail string         `json:"detail"`
-	Errors []FieldProblem `json:"errors"`
+// ProblemError is what the API says went wrong (RFC 9457).
+type ProblemError struct {
+	Title  string       `json:"title"`
+	Status int          `json:"status"`
+	Detail string       `json:"detail"`
+	Errors []FieldError `json:"errors"`
 }
 
-// FieldProblem is one thing wrong in the request.
-type FieldProblem struct {
+// FieldError is one thing wrong in the request.
+type FieldError struct {
 	Field  string `json:"field"`
 	File   string `json:"file"` // of a policy
 	Line   int    `json:"line"`
 	Detail string `json:"detail"`
 }
 
-func (f FieldProblem) String() string {
+func (f FieldError) String() string {
 	text := f.Detail
 	if f.Field != "" {
 		text = f.Field + ": " + text
@@ -160,7 +159,7 @@ func (f FieldProblem) String() string {
 }
 
 // Error is one line for each thing that is wrong.
-func (p *Problem) Error() string {
+func (p *ProblemError) Error() string {
 	text := p.Detail
 	if text == "" {
 		text = p.Title
@@ -174,7 +173,7 @@ func (p *Problem) Error() string {
 }
 
 // passing reports whether the same request may succeed in a moment.
-func (p *Problem) passing() bool {
+func (p *ProblemError) passing() bool {
 	switch p.Status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
@@ -183,9 +182,9 @@ func (p *Problem) passing() bool {
 }
 
 func (c *Client) problem(response *http.Response, text []byte) error {
-	p := &Problem{}
+	p := &ProblemError{}
 	if err := json.Unmarshal(text, p); err != nil || p.Title+p.Detail == "" {
-		p = &Problem{Title: fmt.Sprintf("%s answered %s, which is not of Tenure's API: check TENURE_URL", c.base, response.Status)}
+		p = &ProblemError{Title: fmt.Sprintf("%s answered %s, which is not of Tenure's API: check TENURE_URL", c.base, response.Status)}
 	}
 	p.Status = response.StatusCode
 	if p.Status == http.StatusUnauthorized {

@@ -30,12 +30,12 @@ type Outgoing struct {
 
 // Result is what became of one event.
 type Result struct {
-	EventID    string   `json:"eventId"`
-	IdentityID string   `json:"identityId"`
-	WorkflowID string   `json:"workflowId"`
-	Effect     string   `json:"effect"`
-	CaseID     string   `json:"caseId"` // set while it is open who the person is
-	Error      *Problem `json:"error"`
+	EventID    string        `json:"eventId"`
+	IdentityID string        `json:"identityId"`
+	WorkflowID string        `json:"workflowId"`
+	Effect     string        `json:"effect"`
+	CaseID     string        `json:"caseId"` // set while it is open who the person is
+	Error      *ProblemError `json:"error"`
 }
 
 // SendEvents sends events in batches of at most size, several batches at once, and reports each batch that is answered:

@@ -24,7 +24,7 @@ func Scopes() []Scope { return []Scope{ScopeHR, ScopeAdmin, ScopeRead} }
 const (
 	variableURL        = "TENURE_URL"
 	variableToken      = "TENURE_TOKEN"
-	variableHRToken    = "TENURE_HR_TOKEN"
+	variableHRToken    = "TENURE_HR_TOKEN" //nolint:gosec // the name of a variable
 	variableAdminToken = "TENURE_ADMIN_TOKEN"
 	defaultURL         = "http://127.0.0.1:8080"
 )

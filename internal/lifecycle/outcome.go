@@ -32,20 +32,21 @@ type Job struct {
 	DownSince time.Time
 }
 
-// Begin records that an attempt is about to make requests, and answers what it should do. The job is nil when a newer
-// plan or a leave has come between.
-func (s *Service) Begin(ctx context.Context, request workflows.ApplyRequest) (*Job, error) {
+// Begin records that an attempt is about to make requests, and answers what it should do. The job is nil when there is
+// nothing to do: a newer plan or a leave has come between, or an earlier attempt has done it, as the outcome says.
+func (s *Service) Begin(ctx context.Context, request workflows.ApplyRequest) (*Job, workflows.Outcome, error) {
 	id, err := uuid.Parse(request.Identity)
 	if err != nil {
-		return nil, identity.InvalidField("identity", "is not a UUID")
+		return nil, "", identity.InvalidField("identity", "is not a UUID")
 	}
 	account, err := uuid.Parse(request.Step.Account)
 	if err != nil {
-		return nil, identity.InvalidField("account", "is not a UUID")
+		return nil, "", identity.InvalidField("account", "is not a UUID")
 	}
 	job := &Job{service: s, request: request, id: id, began: s.now()}
-	began := false
+	began, done := false, false
 	err = s.inOrg(request.Step.Urgent)(ctx, request.Org, func(tx *store.Tx) error {
+		began, done = false, false
 		row, err := tx.Plan(ctx, request.Step.Plan)
 		if err != nil || row == nil {
 			return err
@@ -77,17 +78,23 @@ func (s *Service) Begin(ctx context.Context, request workflows.ApplyRequest) (*J
 		job.Down, job.DownSince = health == "down" || health == "paused", since
 		until := job.began.Add(max(job.Target.AttemptTimeout, time.Duration(request.Step.Timeout)) + job.Target.SettleLag)
 		attempt := store.Attempt{Account: account, Epoch: request.Step.Epoch, Now: job.began,
+			Confirms: request.Step.Kind == workflows.StepConfirm,
 			Disables: request.Step.Kind != workflows.StepConfirm && (job.Step.Wish == nil || !job.Step.Wish.Enabled)}
 		if !job.Down { // else nothing will be sent
 			attempt.InFlightUntil = &until
 		}
-		job.Account, began, err = tx.BeginAttempt(ctx, attempt)
+		job.Account, began, done, err = tx.BeginAttempt(ctx, attempt)
 		return err
 	})
-	if err != nil || !began {
-		return nil, err
+	switch {
+	case err != nil:
+		return nil, "", err
+	case done:
+		return nil, workflows.OutcomeApplied, nil
+	case !began:
+		return nil, workflows.OutcomeSuperseded, nil
 	}
-	return job, nil
+	return job, "", nil
 }
 
 func (s *Service) inOrg(urgent bool) func(context.Context, string, func(*store.Tx) error) error {
@@ -112,7 +119,7 @@ func (j *Job) Saw(ctx context.Context, nativeID string) error {
 	if nativeID == j.Account.NativeID {
 		return nil
 	}
-	err := j.in(ctx, func(tx *store.Tx) error { return tx.SetNativeID(ctx, j.Account.ID, nativeID) })
+	err := j.service.store.SetNativeID(ctx, j.request.Org, j.Account.ID, nativeID, j.request.Step.Urgent)
 	if err == nil {
 		j.Account.NativeID = nativeID
 	}

@@ -205,7 +205,8 @@ func (p *planning) compare(ctx context.Context) error {
 	}
 	for _, target := range p.policy.Targets() {
 		if wish, ok := p.desired.Accounts[target.Name]; ok && !known[target.Name] {
-			account := store.Account{ID: uuid.New(), Identity: p.row.ID, Target: target.Name, State: identity.AccountPending}
+			account := store.Account{ID: uuid.New(), Identity: p.row.ID, Target: target.Name, State: identity.AccountPending,
+				CreatedAt: p.asOf}
 			if err := p.apply(ctx, account, target, wish); err != nil {
 				return err
 			}

@@ -386,6 +386,9 @@ func (p *planning) actions(account store.Account, step AccountStep) []store.Oper
 		}
 		add(ActionRevoke+g.Kind+"/"+g.Name, 0, 0)
 	}
+	if len(operations) == 0 {
+		add(ActionUpdate, 0, 0) // as last read it agrees, but something may have been done since: it is made to agree
+	}
 	return operations
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -99,15 +100,18 @@ func (tx *Tx) Fence(ctx context.Context, id uuid.UUID) error {
 // plans left open are superseded.
 func (tx *Tx) PlanAccount(ctx context.Context, a Account) error {
 	_, err := tx.Exec(ctx, `
-		insert into accounts (org, id, identity_id, target, state, epoch, plan_id, plan_digest, reasons, policy, correlate_values)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		insert into accounts (org, id, identity_id, target, state, epoch, plan_id, plan_digest, reasons, policy, correlate_values, created_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		on conflict (org, id) do update set state = excluded.state, epoch = excluded.epoch, plan_id = excluded.plan_id,
 			plan_digest = excluded.plan_digest, reasons = excluded.reasons, policy = excluded.policy,
 			correlate_values = excluded.correlate_values, outcome = '', first_failure_at = null, retry_at = null, attempts = 0,
 			confirmed_at = null, applied_digest = '', updated_at = now()`,
-		tx.Org, a.ID, a.Identity, a.Target, a.State, a.Epoch, a.PlanID, a.PlanDigest, a.Reasons, a.Policy, a.CorrelateValues)
+		tx.Org, a.ID, a.Identity, a.Target, a.State, a.Epoch, a.PlanID, a.PlanDigest, a.Reasons, a.Policy, a.CorrelateValues, a.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("plan account: %w", err)
+	}
+	if a.Epoch == 1 { // it has just been made: nothing was asked of it before
+		return nil
 	}
 	_, err = tx.Exec(ctx, `update operations set status = 'superseded'
 		where org = $1 and account_id = $2 and status in ('requested', 'running', 'blocked', 'failed', 'held')`, tx.Org, a.ID)
@@ -143,28 +147,35 @@ type Attempt struct {
 	// InFlightUntil is how long its requests may take effect unseen; nil when none will be made.
 	InFlightUntil *time.Time
 	Disables      bool // it may disable the account
+	Confirms      bool // it only reads back once more
 }
 
 // BeginAttempt records that requests are about to be made for the account, before the first one. It answers the account
-// as it was, but with Attempts counting this one, and began false when another epoch has begun.
-func (tx *Tx) BeginAttempt(ctx context.Context, at Attempt) (account Account, began bool, err error) {
+// as it was, but with Attempts counting this one, and began false when another epoch has begun. An account that already is
+// what the attempt is for, since the answer of an earlier one was lost, is left alone: done is true.
+func (tx *Tx) BeginAttempt(ctx context.Context, at Attempt) (account Account, began, done bool, err error) {
 	rows, err := tx.Query(ctx, selectAccount+`where org = $1 and id = $2 for update`, tx.Org, at.Account)
 	if err != nil {
-		return Account{}, false, fmt.Errorf("begin attempt: %w", err)
+		return Account{}, false, false, fmt.Errorf("begin attempt: %w", err)
 	}
 	account, err = pgx.CollectExactlyOneRow(rows, scanAccount)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return account, false, nil // the database was set back: Plan finds out
+		return account, false, false, nil // the database was set back: Plan finds out
 	}
 	if err != nil {
-		return account, false, fmt.Errorf("begin attempt: %w", err)
+		return account, false, false, fmt.Errorf("begin attempt: %w", err)
 	}
 	if account.Epoch != at.Epoch {
-		return account, false, nil
+		return account, false, false, nil
+	}
+	applied := len(account.AppliedDigest) > 0 && bytes.Equal(account.AppliedDigest, account.PlanDigest)
+	if at.Confirms && account.ConfirmedAt != nil || !at.Confirms && applied {
+		return account, false, true, nil
 	}
 	_, err = tx.Exec(ctx, `
 		with attempted as (
-			update accounts set attempts = attempts + 1, in_flight_until = greatest(in_flight_until, $3),
+			update accounts set attempts = attempts + 1, outcome = '', retry_at = null,
+				in_flight_until = greatest(in_flight_until, $3),
 				disabling = disabling or $5, updated_at = now()
 			where org = $1 and id = $2 returning id, plan_id
 		)
@@ -173,40 +184,50 @@ func (tx *Tx) BeginAttempt(ctx context.Context, at Attempt) (account Account, be
 			and o.status in ('requested', 'running', 'failed', 'blocked')`,
 		tx.Org, at.Account, at.InFlightUntil, at.Now, at.Disables)
 	if err != nil {
-		return account, false, fmt.Errorf("begin attempt: %w", err)
+		return account, false, false, fmt.Errorf("begin attempt: %w", err)
 	}
 	account.Attempts++
-	return account, true, nil
+	return account, true, false, nil
 }
 
 // IsCurrent reports whether an attempt is the account's newest, under its epoch: asked before every call that changes
 // something in a target.
 func (s *Store) IsCurrent(ctx context.Context, org string, account uuid.UUID, epoch int64, attempt int, urgent bool) (bool, error) {
-	pool := s.app
-	if urgent {
-		pool = s.urgent
-	}
-	// One round trip: the setting and the query go together, in the batch's implicit transaction.
-	batch := &pgx.Batch{}
-	batch.Queue(`select set_config('tenure.org', $1, true)`, org)
-	batch.Queue(`select exists (select from accounts where org = $1 and id = $2 and epoch = $3 and attempts = $4)`, org, account, epoch, attempt)
-	results := pool.SendBatch(ctx, batch)
-	defer func() { _ = results.Close() }()
-	if _, err := results.Exec(); err != nil {
-		return false, fmt.Errorf("read epoch: %w", err)
-	}
 	var current bool
-	if err := results.QueryRow().Scan(&current); err != nil {
+	err := s.one(ctx, org, urgent, func(batch *pgx.Batch) {
+		batch.Queue(`select exists (select from accounts where org = $1 and id = $2 and epoch = $3 and attempts = $4)`, org, account, epoch, attempt)
+	}, func(results pgx.BatchResults) error { return results.QueryRow().Scan(&current) })
+	if err != nil {
 		return false, fmt.Errorf("read epoch: %w", err)
 	}
 	return current, nil
 }
 
+// one runs a single statement in one round trip: the organization's setting goes with it, in the batch's implicit
+// transaction.
+func (s *Store) one(ctx context.Context, org string, urgent bool, queue func(*pgx.Batch), read func(pgx.BatchResults) error) error {
+	pool := s.app
+	if urgent {
+		pool = s.urgent
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(`select set_config('tenure.org', $1, true)`, org)
+	queue(batch)
+	results := pool.SendBatch(ctx, batch)
+	defer func() { _ = results.Close() }()
+	if _, err := results.Exec(); err != nil {
+		return err
+	}
+	return read(results)
+}
+
 // SetNativeID stores an id that was seen in the target, whatever the epoch: an observation is never refused. Conflict
 // when another identity's account has it.
-func (tx *Tx) SetNativeID(ctx context.Context, account uuid.UUID, nativeID string) error {
-	_, err := tx.Exec(ctx, `update accounts set native_id = $3, updated_at = now() where org = $1 and id = $2
-		and native_id is distinct from $3`, tx.Org, account, nativeID)
+func (s *Store) SetNativeID(ctx context.Context, org string, account uuid.UUID, nativeID string, urgent bool) error {
+	err := s.one(ctx, org, urgent, func(batch *pgx.Batch) {
+		batch.Queue(`update accounts set native_id = $3, updated_at = now() where org = $1 and id = $2 and native_id is distinct from $3`,
+			org, account, nativeID)
+	}, func(results pgx.BatchResults) error { _, err := results.Exec(); return err })
 	if isUnique(err) {
 		return identity.Errorf(identity.Conflict, "the target's account %s is already linked to another identity", nativeID)
 	}

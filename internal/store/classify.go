@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -57,4 +58,20 @@ func Loggable(err error) string {
 		return err.Error()
 	}
 	return strings.ReplaceAll(err.Error(), pg.Error(), "SQLSTATE "+pg.Code)
+}
+
+// LoggableKind says no more of an error than its kind: Postgres's code, or the type of the innermost cause. It is for
+// errors of code that may have put a person's data into its words.
+func LoggableKind(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return "SQLSTATE " + pg.Code
+	}
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return fmt.Sprintf("%T", err)
+		}
+		err = next
+	}
 }

@@ -52,6 +52,9 @@ func scanOperation(row pgx.CollectableRow) (Operation, error) {
 // InsertOperations records what a plan asks for. An operation's key is (identity, plan, target, action): the same plan
 // written twice makes no second row.
 func (tx *Tx) InsertOperations(ctx context.Context, operations []Operation) error {
+	if len(operations) == 0 {
+		return nil
+	}
 	batch := &pgx.Batch{}
 	for _, o := range operations {
 		batch.Queue(`insert into operations (org, id, identity_id, account_id, plan_id, target, action, status, tier, deadline_at, requested_at, error_code, error_detail)
@@ -87,21 +90,26 @@ type Finding struct {
 
 // RecordFindings writes how the actions of a plan went for an account.
 func (tx *Tx) RecordFindings(ctx context.Context, account uuid.UUID, planID string, findings []Finding) error {
-	batch := &pgx.Batch{}
-	for _, f := range findings {
-		evidence := []byte("{}")
+	n := len(findings)
+	actions, statuses, codes, details := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	done, verified, evidence := make([]*time.Time, n), make([]*time.Time, n), make([][]byte, n)
+	for i, f := range findings {
+		actions[i], statuses[i], codes[i], details[i], done[i], verified[i] = f.Action, f.Status, f.Code, f.Detail, f.Done, f.Verified
+		evidence[i] = []byte("{}")
 		if f.Evidence != nil {
 			var err error
-			if evidence, err = json.Marshal(f.Evidence); err != nil {
+			if evidence[i], err = json.Marshal(f.Evidence); err != nil {
 				return fmt.Errorf("record %s: %w", f.Action, err)
 			}
 		}
-		batch.Queue(`update operations set status = $5, done_at = coalesce(done_at, $6), verified_at = coalesce(verified_at, $7),
-				error_code = $8, error_detail = $9, evidence = $10
-			where org = $1 and account_id = $2 and plan_id = $3 and action = $4 and status <> 'superseded'`,
-			tx.Org, account, planID, f.Action, f.Status, f.Done, f.Verified, f.Code, f.Detail, evidence)
 	}
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+	_, err := tx.Exec(ctx, `update operations o set status = f.status, done_at = coalesce(o.done_at, f.done),
+			verified_at = coalesce(o.verified_at, f.verified), error_code = f.code, error_detail = f.detail, evidence = f.evidence
+		from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[], $10::jsonb[])
+			as f(action, status, code, detail, done, verified, evidence)
+		where o.org = $1 and o.account_id = $2 and o.plan_id = $3 and o.action = f.action and o.status <> 'superseded'`,
+		tx.Org, account, planID, actions, statuses, codes, details, done, verified, evidence)
+	if err != nil {
 		return fmt.Errorf("record findings: %w", err)
 	}
 	return nil
@@ -190,6 +198,9 @@ func (tx *Tx) GrantsOf(ctx context.Context, id uuid.UUID) ([]Grant, error) {
 
 // RequestGrants records, with their reasons, the grants that a plan will make; one that is active keeps its state.
 func (tx *Tx) RequestGrants(ctx context.Context, grants []Grant) error {
+	if len(grants) == 0 {
+		return nil
+	}
 	batch := &pgx.Batch{}
 	for _, g := range grants {
 		batch.Queue(`insert into grants (org, account_id, kind, name, state, reasons, policy) values ($1, $2, $3, $4, 'pending', $5, $6)

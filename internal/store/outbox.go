@@ -43,30 +43,52 @@ const (
 		due_at = greatest(o.due_at, excluded.due_at), fence = excluded.fence, leased_until = null`
 )
 
-// Claim leases up to limit pokes for the given time, in a short transaction: leaves first, then turn by turn among the
-// organizations. Rows whose identity is settled and not due are dropped on the way.
+// The bound on what is handed to Temporal and not settled, for each organization: what waits here can be overtaken by a
+// leave, or by another organization, at no cost; what waits in the engine's queues cannot. A poke counts for a while
+// only, so that people whose target hangs do not keep others from their turn.
+const (
+	inFlightMost = 40
+	inFlightFor  = 3 * time.Second
+)
+
+// Claim leases up to limit pokes for the given time, in a short transaction, turn by turn among the organizations, and
+// no more of an organization than may be in flight. Leaves are left to ClaimUrgent. Rows whose identity is settled and
+// not due are dropped on the way.
 func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Poke, error) {
 	// The lateral join gives each organization its share of the batch through the index outbox_turns, whatever the
 	// length of another's queue.
-	rows, err := s.engine.Query(ctx, `
+	return s.claim(ctx, `
 		with recursive orgs as (
 			(select org from outbox order by org limit 1)
 			union all
 			select (select o.org from outbox o where o.org > orgs.org order by o.org limit 1) from orgs where orgs.org is not null
 		), share as (
 			select greatest(1, ceil($3::numeric / greatest(1, count(org))))::int as n from orgs where org is not null
-		), urgent as (
+		), room as (
+			select orgs.org, least(share.n, $4 - (select count(*) from identities i
+				where i.org = orgs.org and i.settled_version < i.version and i.poked_at > $5)) as n
+			from orgs, share where orgs.org is not null
+		), picked as (
+			select r.org, r.identity_id from room, lateral (
+				select o.org, o.identity_id from outbox o
+				where o.org = room.org and o.class > 1 and (o.leased_until is null or o.leased_until <= $1)
+				order by o.class, o.created_at limit greatest(room.n, 0) for update skip locked) r
+			limit $3
+		)`, now, lease, limit, inFlightMost, now.Add(-inFlightFor))
+}
+
+// ClaimUrgent is Claim for leaves, the oldest first.
+func (s *Store) ClaimUrgent(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Poke, error) {
+	return s.claim(ctx, `
+		with picked as (
 			select org, identity_id from outbox
 			where class = 1 and (leased_until is null or leased_until <= $1)
 			order by created_at limit $3 for update skip locked
-		), turns as (
-			select r.org, r.identity_id from orgs, share, lateral (
-				select o.org, o.identity_id from outbox o
-				where o.org = orgs.org and o.class > 1 and (o.leased_until is null or o.leased_until <= $1)
-				order by o.class, o.created_at limit share.n for update skip locked) r
-		), picked as (
-			select * from urgent union all select * from turns limit $3
-		), claimed as (
+		)`, now, lease, limit)
+}
+
+func (s *Store) claim(ctx context.Context, picked string, now time.Time, lease time.Duration, limit int, more ...any) ([]Poke, error) {
+	rows, err := s.engine.Query(ctx, picked+`, claimed as (
 			update outbox o set leased_until = $2, attempts = attempts + 1 from picked p
 			where o.org = p.org and o.identity_id = p.identity_id
 			returning o.*
@@ -77,7 +99,7 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, l
 		from claimed c
 		join identities i on i.org = c.org and i.id = c.identity_id
 		join organizations g on g.id = c.org
-		order by c.class, c.created_at`, now, now.Add(lease), limit)
+		order by c.class, c.created_at`, append([]any{now, now.Add(lease), limit}, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("claim pokes: %w", err)
 	}

@@ -67,6 +67,7 @@ create table identities (
 create index identities_unresolved_manager on identities (org, manager_key) where manager_id is null and manager_key <> '';
 create index identities_manager on identities (org, manager_id) where manager_id is not null;
 create index identities_unsettled on identities (swept_at nulls first) where settled_version < version;
+create index identities_in_flight on identities (org, poked_at) where settled_version < version;
 create index identities_due on identities (next_due_at) where next_due_at is not null;
 create index identities_policy on identities (org, settled_policy);
 create index identities_email on identities (org, lower(attributes->>'email'));

@@ -1,0 +1,197 @@
+// Command bench measures Tenure against baselines on the same servers, in the same run: bare, which is the engine or the
+// database alone, and honest, which makes every commit and every HTTP call of the product and has no logic. The product
+// runs as in `tenure serve`, in this process, and so do its targets. docs/results.md keeps what it found.
+//
+//	make bench                      everything, in less than ten minutes
+//	make bench BENCH=--quick        a first impression in less than two
+//	make bench BENCH='--only kill'  one section
+//
+// It needs a Postgres and a Temporal server of its own, which `go run ./deploy/local test --` starts.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+// options are what the command line says.
+type options struct {
+	rounds  int // of each measurement that is repeated
+	joiners int // in a round
+	queued  int // joiners that wait while people are killed
+	kills   int
+	people  int           // in the organization whose policy is previewed
+	intake  time.Duration // of one measurement of intake
+	quick   bool
+	write   bool
+	only    string
+	profile string
+	command string
+}
+
+// The sections, in their order.
+const (
+	sectionJoiners = "joiners"
+	sectionKill    = "kill"
+	sectionIntake  = "intake"
+	sectionPreview = "preview"
+)
+
+var sections = []string{sectionJoiners, sectionKill, sectionIntake, sectionPreview}
+
+func parse(args []string) (options, error) {
+	o := options{command: strings.Join(append([]string{"go run ./deploy/local test -- go run ./bench"}, args...), " ")}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.BoolVar(&o.quick, "quick", false, "smaller sizes for all that no flag sets")
+	flags.IntVar(&o.rounds, "rounds", 5, "rounds; a warm-up round comes before and is dropped")
+	flags.IntVar(&o.joiners, "joiners", 300, "joiners a round")
+	flags.IntVar(&o.queued, "queued", 1000, "joiners kept queued while people are killed")
+	flags.IntVar(&o.kills, "kills", 300, "kills, half of settled people and half of queued joiners")
+	flags.IntVar(&o.people, "people", 10000, "people whom the policy preview looks at")
+	flags.DurationVar(&o.intake, "intake", 2*time.Second, "time of each measurement of intake")
+	flags.BoolVar(&o.write, "write", false, "put the results into docs/results.md")
+	flags.StringVar(&o.only, "only", "", "run one section: "+strings.Join(sections, ", "))
+	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the product's rounds of joiners to this file")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("does not expect %q", flags.Arg(0))
+	}
+	if o.only != "" && !slices.Contains(sections, o.only) {
+		return o, fmt.Errorf("--only is %q: it is one of %s", o.only, strings.Join(sections, ", "))
+	}
+	if o.quick {
+		o.shrink(flags)
+	}
+	if o.rounds < 1 || o.joiners < 1 || o.queued < 1 || o.kills < 2 || o.people < 1 || o.intake <= 0 {
+		return o, errors.New("every size must be positive, and at least 2 people be killed")
+	}
+	return o, nil
+}
+
+// shrink makes every size that the command line does not name a small one.
+func (o *options) shrink(flags *flag.FlagSet) {
+	small := options{rounds: 2, joiners: 60, queued: 200, kills: 40, people: 2000, intake: 300 * time.Millisecond}
+	set := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	for name, change := range map[string]func(){
+		"rounds":  func() { o.rounds = small.rounds },
+		"joiners": func() { o.joiners = small.joiners },
+		"queued":  func() { o.queued = small.queued },
+		"kills":   func() { o.kills = small.kills },
+		"people":  func() { o.people = small.people },
+		"intake":  func() { o.intake = small.intake },
+	} {
+		if !set[name] {
+			change()
+		}
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	s, err := openServers(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(context.WithoutCancel(ctx))
+	r, err := measureAll(ctx, o, s)
+	if err != nil {
+		return err
+	}
+	text := r.markdown()
+	fmt.Fprint(out, "\n"+text)
+	if o.write {
+		return writeResults(resultsFile, text)
+	}
+	return nil
+}
+
+// measureAll runs the sections, one after the other: those that need a worker, then those that need none.
+func measureAll(ctx context.Context, o options, s *servers) (report, error) {
+	r := report{about: about(ctx, o)}
+	wanted := func(section string) bool { return o.only == "" || o.only == section }
+	for _, part := range []struct {
+		org      string
+		work     bool
+		sections []section
+	}{
+		{"product", true, []section{
+			{sectionJoiners, func(p *product) (err error) { r.joiners, err = measureJoiners(ctx, o, s, p); return err }},
+			{sectionKill, func(p *product) (err error) { r.kill, err = measureKills(ctx, o, p); return err }},
+		}},
+		{"intake", false, []section{
+			{sectionIntake, func(p *product) (err error) { r.intake, err = measureIntake(ctx, o, p); return err }},
+			{sectionPreview, func(p *product) (err error) { r.preview, err = measurePreview(ctx, o, p); return err }},
+		}},
+	} {
+		todo := slices.DeleteFunc(part.sections, func(each section) bool { return !wanted(each.name) })
+		if len(todo) == 0 {
+			continue
+		}
+		p, err := startProduct(ctx, s, part.org, part.work)
+		if err != nil {
+			return r, err
+		}
+		if err := p.stopAfter(func() error { return inTurn(p, todo) }); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// section is one measurement of the product.
+type section struct {
+	name    string
+	measure func(p *product) error
+}
+
+func inTurn(p *product, todo []section) error {
+	for _, each := range todo {
+		if err := each.measure(p); err != nil {
+			return fmt.Errorf("%s: %w", each.name, err)
+		}
+	}
+	return nil
+}
+
+// profiled runs fn under the CPU profiler, when a profile is asked for.
+func profiled(file io.Writer, fn func() error) error {
+	if file == nil {
+		return fn()
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return fn()
+}
+
+// step says on standard error what is being measured.
+func step(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -276,7 +276,7 @@ func (a *acceptance) correlate(ctx context.Context) (*uuid.UUID, error) {
 		for _, attribute := range rule.Match {
 			values[attribute] = alone.Attributes.Text(attribute)
 		}
-		candidates, err := a.tx.MatchIdentities(ctx, values)
+		candidates, err := a.tx.MatchIdentities(ctx, a.source, values)
 		if err != nil {
 			return nil, err
 		}
@@ -284,7 +284,7 @@ func (a *acceptance) correlate(ctx context.Context) (*uuid.UUID, error) {
 			continue
 		}
 		if len(candidates) == 1 && rule.Link {
-			// Two people of one source are two people, whatever they share, until somebody says otherwise.
+			// Somebody of this source who has left may be back under another number: that is for a person to say.
 			taken, err := a.tx.HasLinkFrom(ctx, candidates[0], a.source)
 			if err != nil {
 				return nil, err

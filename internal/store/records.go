@@ -179,9 +179,11 @@ var matchable = map[string]string{
 }
 
 // MatchIdentities finds the identities whose attributes all equal the given values, case-insensitively but for
-// employeeId; at most 20, by id.
-func (tx *Tx) MatchIdentities(ctx context.Context, values map[string]string) ([]uuid.UUID, error) {
-	query, args := `select id from identities where org = $1`, []any{tx.Org}
+// employeeId; at most 20, by id. Those who are somebody else in the given source are left out: a source tells its own
+// people apart. One who has left is not: they may have come back under another number.
+func (tx *Tx) MatchIdentities(ctx context.Context, source string, values map[string]string) ([]uuid.UUID, error) {
+	query, args := `select id from identities i where org = $1 and (state = 'left' or not exists (
+		select from source_links l where l.org = i.org and l.identity_id = i.id and l.source = $2))`, []any{tx.Org, source}
 	for _, attribute := range slices.Sorted(maps.Keys(values)) {
 		expression, ok := matchable[attribute]
 		if !ok {

@@ -174,8 +174,7 @@ func (a *Activities) probe(ctx context.Context, at *target, p policy.Target, ver
 // diagnose reads what a failed attempt says of itself; theirs is false when it is not the target that failed.
 func diagnose(cause error) (kind connectors.Kind, finding store.Finding, theirs bool) {
 	finding = store.Finding{Action: "attempt"}
-	var acting *actionError
-	if errors.As(cause, &acting) {
+	if acting, ok := errors.AsType[*actionError](cause); ok {
 		finding.Action = acting.action
 	}
 	var refusal *connectors.Error

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -132,7 +133,7 @@ func (w *world) awaitWrite(target string) {
 	w.t.Helper()
 	w.eventually(20*time.Second, "a write at "+target, func() bool {
 		for _, r := range w.systems[target].proxy.Requests() {
-			if r.Method != "GET" {
+			if r.Method != http.MethodGet {
 				return true
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -192,9 +193,7 @@ func TestNothingPersonalStandsInTemporalOrInTheLog(t *testing.T) {
 }
 
 func merge(a, b fact) fact {
-	for name, value := range b {
-		a[name] = value
-	}
+	maps.Copy(a, b)
 	return a
 }
 
@@ -224,7 +223,7 @@ func (w *world) executions(workflowType string) []*workflowpb.WorkflowExecutionI
 	response, err := w.temporal.ListWorkflow(w.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
 		Namespace: testkit.TemporalNamespace, Query: query, PageSize: 1000})
 	require.NoError(w.t, err)
-	return response.Executions
+	return response.GetExecutions()
 }
 
 // requireNothingPersonalInTemporal looks through everything that Temporal has of the organization, and answers it.
@@ -240,15 +239,15 @@ func (w *world) requireNothingPersonalInTemporal() string {
 	executions := w.executions("")
 	require.NotEmpty(w.t, executions)
 	for _, execution := range executions {
-		id, runID := execution.Execution.WorkflowId, execution.Execution.RunId
+		id, runID := execution.GetExecution().GetWorkflowId(), execution.GetExecution().GetRunId()
 		note("the listing of "+id, execution)
 		description, err := w.temporal.DescribeWorkflowExecution(w.t.Context(), id, runID)
 		require.NoError(w.t, err)
 		note("the description of "+id, description)
-		for _, event := range historyOf(w.t, w.temporal, id, runID).Events {
-			note(fmt.Sprintf("event %d of %s, %s", event.EventId, id, event.EventType), event)
+		for _, event := range historyOf(w.t, w.temporal, id, runID).GetEvents() {
+			note(fmt.Sprintf("event %d of %s, %s", event.GetEventId(), id, event.GetEventType()), event)
 		}
-		if execution.Type.Name != "ProbeTarget" {
+		if execution.GetType().GetName() != "ProbeTarget" {
 			r := run{w, id, description}
 			requireNothingPersonal(w.t, "the details of "+id, r.details())
 			requireNothingPersonal(w.t, "the status of "+id, fmt.Sprint(w.status(r)))

@@ -40,15 +40,15 @@ func (w *world) runOf(receipt lifecycle.Receipt) run {
 	return run{w, id, description}
 }
 
-func (r run) runID() string { return r.WorkflowExecutionInfo.Execution.RunId }
+func (r run) runID() string { return r.WorkflowExecutionInfo.GetExecution().GetRunId() }
 
-func (r run) workflowType() string { return r.WorkflowExecutionInfo.Type.Name }
+func (r run) workflowType() string { return r.WorkflowExecutionInfo.GetType().GetName() }
 
-func (r run) status() enums.WorkflowExecutionStatus { return r.WorkflowExecutionInfo.Status }
+func (r run) status() enums.WorkflowExecutionStatus { return r.WorkflowExecutionInfo.GetStatus() }
 
 // attribute decodes a search attribute that holds text.
 func (r run) attribute(name string) string {
-	return text(r.w.t, r.WorkflowExecutionInfo.SearchAttributes.IndexedFields[name])
+	return text(r.w.t, r.WorkflowExecutionInfo.GetSearchAttributes().GetIndexedFields()[name])
 }
 
 // details is what stands at the top of the run's page.
@@ -62,7 +62,7 @@ func (r run) details() string {
 }
 
 func (r run) history() []*historypb.HistoryEvent {
-	return historyOf(r.w.t, r.w.temporal, r.id, r.runID()).Events
+	return historyOf(r.w.t, r.w.temporal, r.id, r.runID()).GetEvents()
 }
 
 func historyOf(t testing.TB, c client.Client, id, runID string) *historypb.History {
@@ -82,7 +82,7 @@ func summaries(t testing.TB, events []*historypb.HistoryEvent, kind enums.EventT
 	t.Helper()
 	var found []string
 	for _, event := range events {
-		if event.EventType == kind {
+		if event.GetEventType() == kind {
 			found = append(found, text(t, event.GetUserMetadata().GetSummary()))
 		}
 	}
@@ -210,7 +210,7 @@ func TestAJoinersHistoryIsShort(t *testing.T) {
 		events := w.runOf(joined).history()
 		if n == 0 {
 			for _, event := range events {
-				t.Logf("%3d %s", event.EventId, event.EventType)
+				t.Logf("%3d %s", event.GetEventId(), event.GetEventType())
 			}
 		}
 		t.Logf("joiner %d with 3 targets: %d events", n, len(events))

@@ -121,13 +121,13 @@ func TestRecordLeaverBlockedAndContinued(t *testing.T) {
 	})
 
 	events := first.history()
-	require.Equal(t, enums.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW, events[len(events)-1].EventType)
+	require.Equal(t, enums.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW, events[len(events)-1].GetEventType())
 	w.recorded("leaver_blocked_continued", &historypb.History{Events: events})
 	w.recorded("leaver_waiting", &historypb.History{Events: second.history()})
 	w.eventually(20*time.Second, "a probe has ended", func() bool {
 		for _, probe := range w.executions("ProbeTarget") {
-			if probe.Status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
-				w.recorded("probe", historyOf(t, w.temporal, probe.Execution.WorkflowId, probe.Execution.RunId))
+			if probe.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
+				w.recorded("probe", historyOf(t, w.temporal, probe.GetExecution().GetWorkflowId(), probe.GetExecution().GetRunId()))
 				return true
 			}
 		}
@@ -136,6 +136,6 @@ func TestRecordLeaverBlockedAndContinued(t *testing.T) {
 	require.Equal(t, "Leaver", second.workflowType())
 	require.Equal(t, "leaver", second.attribute("TenureStage"))
 	require.Equal(t, joined.Identity.String(), second.attribute("TenureIdentity"), "the attributes go along")
-	require.Equal(t, int32(1), second.WorkflowExecutionInfo.Priority.GetPriorityKey(), "and the priority of a leave")
+	require.Equal(t, int32(1), second.WorkflowExecutionInfo.GetPriority().GetPriorityKey(), "and the priority of a leave")
 	require.Contains(t, second.details(), "next: confirm ")
 }

@@ -49,8 +49,7 @@ func (p *probes) Start(ctx context.Context, org, target string) error {
 // Stop ends the probing of a target; one that is not probed is no error.
 func (p *probes) Stop(ctx context.Context, org, target string) error {
 	err := p.client.ScheduleClient().GetHandle(ctx, workflows.ProbeWorkflowID(org, target)).Delete(ctx)
-	var gone *serviceerror.NotFound
-	if errors.As(err, &gone) {
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return nil
 	}
 	return err

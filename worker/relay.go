@@ -203,8 +203,7 @@ func (r *relay) raise(ctx context.Context, id string) error {
 		},
 		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"priority.priority_key"}},
 	})
-	var gone *serviceerror.NotFound
-	if errors.As(err, &gone) {
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return nil // it has ended already, which only a settled leave does
 	}
 	return err

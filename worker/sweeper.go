@@ -115,8 +115,7 @@ func (s *sweeper) look(ctx context.Context, u store.Unsettled, now time.Time) (b
 // working reports whether a run is open for the identity that may be trusted to see to it.
 func (s *sweeper) working(ctx context.Context, u store.Unsettled, now time.Time) (bool, error) {
 	description, err := s.client.DescribeWorkflowExecution(ctx, workflows.IdentityWorkflowID(u.Org, u.Identity.String()), "")
-	var gone *serviceerror.NotFound
-	if errors.As(err, &gone) {
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return false, nil
 	}
 	if err != nil {

@@ -141,9 +141,6 @@ func (w *Worker) Run(ctx context.Context) error {
 		stopping.Go(func() error { each.Stop(); return nil })
 	}
 	_ = stopping.Wait()
-	if ctx.Err() != nil {
-		return nil
-	}
 	return err
 }
 

@@ -57,7 +57,7 @@ func (l *lifecycle) run(ctx workflow.Context) error {
 		}
 		l.dispatch(ctx)
 		if l.finished() {
-			return l.end(ctx)
+			return l.end()
 		}
 		if l.longWaitAhead(ctx) {
 			return workflow.NewContinueAsNewError(ctx, Leaver, l.in)
@@ -208,7 +208,7 @@ func (l *lifecycle) finished() bool {
 
 // end closes the run. A joiner or mover with operations that failed for good fails, visibly, after all its targets have
 // settled; a leave never does.
-func (l *lifecycle) end(ctx workflow.Context) error {
+func (l *lifecycle) end() error {
 	if l.plan.Failed == 0 || l.plan.Stage == StageLeaver {
 		return nil
 	}

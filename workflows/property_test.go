@@ -1,7 +1,6 @@
 package workflows_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -81,7 +80,7 @@ func requireSound(t *rapid.T, e *engine, p *person, err error) {
 		return
 	}
 	var visible *temporal.ApplicationError
-	require.True(t, errors.As(err, &visible), "%v", err)
+	require.ErrorAs(t, err, &visible, "%v", err)
 	require.Equal(t, "OperationsFailed", visible.Type())
 }
 

@@ -62,7 +62,7 @@ func simulateSCIM(ctx context.Context, listen, name string, options simulator.Op
 	if err != nil {
 		return fmt.Errorf("open the data of %s: %w", name, err)
 	}
-	listener, err := net.Listen("tcp", listen)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen on %s: %w: choose another address with --listen", listen, err), handler.Close())
 	}

@@ -2,10 +2,10 @@ package connectortest
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/tenurehq/tenure/connectors"
 )
 
@@ -200,7 +200,7 @@ func testListing(t *testing.T, s subject) {
 			require.NoError(t, err)
 			for _, account := range answer.Items {
 				require.False(t, got[account.NativeID], "an account comes twice")
-				require.True(t, strings.Contains(fmt.Sprint(account.Attributes[s.Text]), "person"))
+				require.Contains(t, fmt.Sprint(account.Attributes[s.Text]), "person")
 				got[account.NativeID] = true
 			}
 			if page.Cursor = answer.Next; answer.Next == "" {

@@ -3,6 +3,7 @@ package connectortest
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -42,9 +43,7 @@ func Status(status int, retryAfter time.Duration) Fault {
 // Answer answers with the status, headers and body instead of the target.
 func Answer(status int, header http.Header, body string) Fault {
 	return Fault{"answer " + strconv.Itoa(status), func(_ *FaultProxy, w http.ResponseWriter, _ *http.Request, _ []byte) {
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}}

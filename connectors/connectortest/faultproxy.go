@@ -253,7 +253,7 @@ func (p *FaultProxy) choose(r *http.Request) *Fault {
 
 func (r *activeRule) matchesRequest(req *http.Request) bool {
 	reads := req.Method == http.MethodGet || req.Method == http.MethodHead
-	return (r.Method == "" || r.Method == req.Method) && !(r.Writes && reads) && r.path.MatchString(req.URL.Path)
+	return (r.Method == "" || r.Method == req.Method) && (!r.Writes || !reads) && r.path.MatchString(req.URL.Path)
 }
 
 // hold waits until Release, until after has passed when it is above 0, or until the client has gone or the proxy is

@@ -76,7 +76,7 @@ type client struct {
 }
 
 func newClient(s settings) *client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // net/http makes it one, and nothing in Tenure replaces it
 	transport.MaxIdleConnsPerHost = 32
 	return &client{base: s.baseURL, token: s.token, http: &http.Client{
 		Transport:     transport,
@@ -149,8 +149,7 @@ func (cl *client) request(ctx context.Context, c call) (*http.Request, error) {
 // done (refused or failed dial, TLS, name look-up, a deadline that passed in the queue); after that a write is ambiguous.
 func (c call) transportError(err error, sent bool) *connectors.Error {
 	// url.Error's text holds the URL with the query.
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	if sent && c.writes() {
@@ -171,15 +170,15 @@ func (cl *client) refused(c call, resp *http.Response) *connectors.Error {
 		Detail: detail(body, cl.token), RetryAfter: retryAfter(resp.Header, time.Now()),
 	}
 	if r.ScimType != "" {
-		e.Err = scimType(r.ScimType)
+		e.Err = scimTypeError(r.ScimType)
 	}
 	return e
 }
 
-// scimType is the keyword of a refusal (RFC 7644 §3.12), kept as the cause so that the connector can tell refusals of
+// scimTypeError is the keyword of a refusal (RFC 7644 §3.12), kept as the cause so that the connector can tell refusals of
 // one status apart.
-type scimType string
+type scimTypeError string
 
-func (s scimType) Error() string { return "scimType " + string(s) }
+func (s scimTypeError) Error() string { return "scimType " + string(s) }
 
-const noTarget = scimType("noTarget")
+const errNoTarget = scimTypeError("noTarget")

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/tenurehq/tenure/connectors"
 	"github.com/tenurehq/tenure/connectors/connectortest"
 	"github.com/tenurehq/tenure/connectors/scim"

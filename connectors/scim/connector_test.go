@@ -2,6 +2,7 @@ package scim_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/tenurehq/tenure/connectors"
 	"github.com/tenurehq/tenure/connectors/scim"
 )
@@ -38,9 +40,7 @@ func script(t *testing.T, extra connectors.Settings, answer func(r *http.Request
 	}))
 	t.Cleanup(server.Close)
 	settings := connectors.Settings{"baseUrl": server.URL, "token": token}
-	for name, value := range extra {
-		settings[name] = value
-	}
+	maps.Copy(settings, extra)
 	c, err := scim.New(settings)
 	require.NoError(t, err)
 	s.Connector = c

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
 	"github.com/tenurehq/tenure/connectors"
 )
 
@@ -155,7 +156,7 @@ func (c *Connector) Revoke(ctx context.Context, nativeID string, entitlement con
 	}
 	req.body = newPatch(operation{Op: "remove", Path: "members[value eq " + quote(nativeID) + "]"})
 	err = c.modify(ctx, req, "/Groups/")
-	if connectors.KindOf(err) == connectors.KindNotFound || errors.Is(err, noTarget) {
+	if connectors.KindOf(err) == connectors.KindNotFound || errors.Is(err, errNoTarget) {
 		return nil
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/scim2/filter-parser/v2"
@@ -156,9 +157,9 @@ func (k key) caseExact() bool {
 
 func literal(v any) string {
 	if b, ok := v.(bool); ok {
-		return fmt.Sprint(b)
+		return strconv.FormatBool(b)
 	}
-	return quote(v.(string))
+	return quote(fmt.Sprint(v))
 }
 
 // quote writes a filter's text literal (the JSON string of RFC 8259 §7, by RFC 7644 §3.4.2.2). Only what must be

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -55,9 +56,7 @@ func parseCursor(s string) (place, error) {
 // for is an error: it must never look as if the rest did not exist.
 func (cl *client) page(ctx context.Context, c call, at place, count int) (items []resource, next *place, err error) {
 	query := url.Values{"startIndex": {strconv.Itoa(at.Start)}, "count": {strconv.Itoa(count)}}
-	for name, values := range c.query {
-		query[name] = values
-	}
+	maps.Copy(query, c.query)
 	c.method, c.query, c.accept, c.limit = http.MethodGet, query, []int{http.StatusOK}, maxList
 	ans, err := cl.do(ctx, c)
 	if err != nil {

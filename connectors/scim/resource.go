@@ -20,22 +20,26 @@ func decodeResource(body []byte) (resource, error) {
 	if err := json.Unmarshal(body, &raw); err != nil {
 		return nil, errors.New("the body is not a JSON object")
 	}
-	r := resource(respell(raw).(map[string]any))
+	r := resource(respellObject(raw))
 	if r.id() == "" {
 		return nil, errors.New("the body holds no id")
 	}
 	return r, nil
 }
 
-// respell gives every known attribute name its canonical spelling.
+// respellObject gives every known attribute name its canonical spelling, at every depth.
+func respellObject(m map[string]any) map[string]any {
+	out := make(map[string]any, len(m))
+	for name, value := range m {
+		out[canonicalName(name)] = respell(value)
+	}
+	return out
+}
+
 func respell(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
-		out := make(map[string]any, len(v))
-		for name, value := range v {
-			out[canonicalName(name)] = respell(value)
-		}
-		return out
+		return respellObject(v)
 	case []any:
 		for i := range v {
 			v[i] = respell(v[i])
@@ -128,12 +132,12 @@ func flattenParts(out map[string]any, k key, parts map[string]any) {
 }
 
 // container is the object that holds the key's attribute: the resource itself, or an extension of it.
-func (r resource) container(k key, make bool) map[string]any {
+func (r resource) container(k key, create bool) map[string]any {
 	if k.urn == "" {
 		return r
 	}
 	m, ok := r[k.urn].(map[string]any)
-	if !ok && make {
+	if !ok && create {
 		m = map[string]any{}
 		r[k.urn] = m
 	}

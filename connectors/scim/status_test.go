@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
-	"github.com/tenurehq/tenure/connectors"
 	"pgregory.net/rapid"
+
+	"github.com/tenurehq/tenure/connectors"
 )
 
 func TestRetryAfter(t *testing.T) {

@@ -107,7 +107,7 @@ func (a *attempt) kill() {
 	}
 	a.asked, a.answered = nil, nil
 	a.resume <- false
-	for range a.yield { //nolint:revive // until it is closed
+	for range a.yield {
 	}
 }
 

@@ -33,7 +33,7 @@ func (w *world) accepted(event identity.Event, receipt lifecycle.Receipt) {
 // situation is what the sources say of a person at a moment.
 func (w *world) situation(p *person, at time.Time) identity.Situation {
 	record := identity.Fold("hr", p.entries, at, w.policy.Zone())
-	return identity.Combine([]identity.Record{record}, identity.Precedence(w.policy.Precedence()))
+	return identity.Combine([]identity.Record{record}, w.policy.Precedence())
 }
 
 // desired is what the person should have at a moment.

@@ -26,7 +26,7 @@ func number(t testing.TB, name string, otherwise int) int {
 }
 
 // defaultRuns is what `make test` plays; `make soak` asks for more.
-const defaultRuns = 700
+const defaultRuns = 2000
 
 // variant is a protocol that is broken on purpose; the zero value is not.
 type variant struct {
@@ -63,7 +63,7 @@ func playAll(t *testing.T, v variant, first, runs int) (failed *world, steps int
 				if seed >= int64(first+runs) {
 					return
 				}
-				w := play(t.Context(), l, uint64(seed)) //nolint:gosec // positive
+				w := play(t.Context(), l, uint64(seed))
 				done.Add(int64(w.steps))
 				if w.failure != "" {
 					wrong.CompareAndSwap(nil, w)

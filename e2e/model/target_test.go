@@ -107,6 +107,9 @@ type connector struct{ s *system }
 
 type attemptKey struct{}
 
+// done answers a request that has nothing to say.
+type done struct{}
+
 func (c connector) call(ctx context.Context, request *call) (any, error) {
 	a, ok := ctx.Value(attemptKey{}).(*attempt)
 	if !ok { // a probe
@@ -120,7 +123,7 @@ func (c connector) call(ctx context.Context, request *call) (any, error) {
 }
 
 func (c connector) Probe(ctx context.Context) error {
-	_, err := c.call(ctx, &call{what: "probe", effect: func() (any, error) { return nil, nil }})
+	_, err := c.call(ctx, &call{what: "probe", effect: func() (any, error) { return done{}, nil }})
 	return err
 }
 
@@ -181,7 +184,7 @@ func (c connector) change(ctx context.Context, what, nativeID string, do func(*e
 			return nil, notFound(nativeID)
 		}
 		do(e)
-		return nil, nil
+		return done{}, nil
 	}})
 	return err
 }
@@ -209,7 +212,7 @@ func (c connector) SetEnabled(ctx context.Context, nativeID string, enabled bool
 func (c connector) DeleteAccount(ctx context.Context, nativeID string) error {
 	_, err := c.call(ctx, &call{what: "delete", changes: true, effect: func() (any, error) {
 		c.s.accounts = slices.DeleteFunc(c.s.accounts, func(e *entry) bool { return e.id == nativeID })
-		return nil, nil
+		return done{}, nil
 	}})
 	return err
 }

@@ -132,7 +132,7 @@ type world struct {
 }
 
 func newWorld(ctx context.Context, l *laboratory, seed uint64) *world {
-	w := &world{laboratory: l, ctx: ctx, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), probing: map[string]bool{}, storm: true} //nolint:gosec // repeatable by its seed
+	w := &world{laboratory: l, ctx: ctx, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), probing: map[string]bool{}, storm: true}
 	l.clock.now = base
 	chosen := l.layouts[w.pick(4, 3, 2)]
 	w.org, w.policy = chosen.org, chosen.policy

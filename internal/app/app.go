@@ -69,7 +69,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	var listener net.Listener
 	if a.Listen != "" {
-		if listener, err = net.Listen("tcp", a.Listen); err != nil {
+		if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.Listen); err != nil {
 			return fmt.Errorf("listen on %s: %w: set TENURE_LISTEN to a free address", a.Listen, err)
 		}
 	}

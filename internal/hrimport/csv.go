@@ -77,7 +77,8 @@ func (t *table) nextRecord(lines *lineReader, header bool) (first int, text stri
 				read = append(read, next)
 			}
 			lines.unread(read[1:])
-			return read[0].number, "", identity.Errorf(identity.Invalid, "a quoted cell is never closed, or the row is longer than %d bytes or %d lines", MaxRow, maxLines)
+			return read[0].number, "", identity.Errorf(identity.Invalid,
+				"a quoted cell is never closed, or the row is longer than %d bytes or %d lines", MaxRow, maxLines)
 		case err != nil:
 			return lines.number + 1, "", unreadable(err)
 		case next.long:

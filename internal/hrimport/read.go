@@ -37,6 +37,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,7 +81,8 @@ func Read(r io.Reader, options Options) iter.Seq[Row] {
 		case first == '{':
 			readJSON(lines, options, yield)
 		case first == '[':
-			yield(Row{Line: 1, Err: identity.Errorf(identity.Invalid, "the file is one JSON array: write one object a line, without brackets around them and commas between them")})
+			yield(Row{Line: 1, Err: identity.Errorf(identity.Invalid,
+				"the file is one JSON array: write one object a line, without brackets around them and commas between them")})
 		case first == 0 || first == 0xFE || first == 0xFF:
 			yield(Row{Line: 1, Err: identity.Errorf(identity.Invalid, "the file is not UTF-8 text: save it as CSV UTF-8")})
 		default:
@@ -167,7 +169,7 @@ func trimEnd(text []byte) string {
 
 // unread gives lines back, to be read again in their order.
 func (l *lineReader) unread(lines []line) {
-	for i := len(lines) - 1; i >= 0; i-- {
-		l.back = append(l.back, lines[i])
+	for _, line := range slices.Backward(lines) {
+		l.back = append(l.back, line)
 	}
 }

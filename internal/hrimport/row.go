@@ -102,8 +102,7 @@ func byColumn(err error) []error {
 		problems = slices.Clone(joined.Unwrap())
 	}
 	for i, problem := range problems {
-		var e *identity.Error
-		if errors.As(problem, &e) {
+		if e, ok := errors.AsType[*identity.Error](problem); ok {
 			named := *e
 			named.Field = strings.TrimPrefix(strings.TrimPrefix(named.Field, "data"), ".")
 			problems[i] = &named

@@ -75,6 +75,8 @@ func (e *employment) apply(f *fact, unheard bool) {
 		e.suspended = true
 	case WorkerLeaveEnded:
 		e.suspended = false
+	case WorkerRescinded:
+		// Says nothing of its own: what it takes back was left out before the facts are applied.
 	}
 }
 

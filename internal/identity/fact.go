@@ -98,8 +98,7 @@ func takenBack(open []*fact) map[eventRef]bool {
 	}
 	for len(open) > 0 {
 		before := len(open)
-		for i := len(open) - 1; i >= 0; i-- {
-			f := open[i]
+		for i, f := range slices.Backward(open) {
 			switch {
 			case taken[self(f)]:
 			case pending[self(f)] == 0:

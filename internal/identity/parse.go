@@ -247,8 +247,7 @@ func (p *parser) date(name string, raw json.RawMessage) {
 
 // messageOf is the message of an Error, or another one when there is none.
 func messageOf(err error, otherwise string) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Message
 	}
 	return otherwise

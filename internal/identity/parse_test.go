@@ -2,7 +2,6 @@ package identity_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -26,7 +25,7 @@ func problems(t testing.TB, err error) []string {
 	}
 	var lines []string
 	for _, err := range list {
-		require.True(t, errors.As(err, &one), "%v", err)
+		require.ErrorAs(t, err, &one, "%v", err)
 		require.Equal(t, identity.Invalid, one.Code)
 		lines = append(lines, one.Field+": "+one.Message)
 	}

@@ -15,8 +15,9 @@ var loaded sync.Map // string → *time.Location
 // LoadZone finds a zone of the IANA time zone database by its name, such as "Pacific/Auckland". It refuses "Local",
 // which means another thing on every machine, and the empty name.
 func LoadZone(name string) (*time.Location, error) {
-	if zone, ok := loaded.Load(name); ok {
-		return zone.(*time.Location), nil
+	known, _ := loaded.Load(name)
+	if zone, ok := known.(*time.Location); ok {
+		return zone, nil
 	}
 	if name == "" || name == "Local" || path.Clean(name) != name {
 		return nil, Errorf(Invalid, "not a time zone: use a name of the IANA database, such as Europe/Berlin")

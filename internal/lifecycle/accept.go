@@ -269,7 +269,7 @@ func (s *Service) adoptReports(ctx context.Context, tx *store.Tx, p *policy.Poli
 func (a *acceptance) correlate(ctx context.Context) (*uuid.UUID, error) {
 	alone := newTimeline([]store.SourcedEntry{{Source: a.source, Entry: a.entry}}, a.policy).at(a.entry.ReceivedAt)
 	for _, rule := range a.policy.Correlations() {
-		if _, comparable := rule.Key(alone.Attributes); !comparable {
+		if _, ok := rule.Key(alone.Attributes); !ok {
 			continue
 		}
 		values := map[string]string{}
@@ -333,7 +333,7 @@ func (t timeline) at(moment time.Time) identity.Situation {
 	for source, entries := range t.bySource {
 		records = append(records, identity.Fold(source, entries, moment, t.policy.Zone()))
 	}
-	return identity.Combine(records, identity.Precedence(t.policy.Precedence()))
+	return identity.Combine(records, t.policy.Precedence())
 }
 
 func plain(entries []store.SourcedEntry) []identity.Entry {

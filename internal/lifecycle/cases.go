@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -50,10 +51,8 @@ func chosen(c store.Case, resolution string, candidate uuid.UUID) (uuid.UUID, er
 	case ResolveKeepApart:
 		return uuid.New(), nil
 	case ResolveLink:
-		for _, known := range c.Candidates {
-			if known == candidate {
-				return candidate, nil
-			}
+		if slices.Contains(c.Candidates, candidate) {
+			return candidate, nil
 		}
 		return uuid.Nil, identity.InvalidField("identityId", "%s is not a candidate of case %s", candidate, c.ID)
 	default:

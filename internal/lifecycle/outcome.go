@@ -174,7 +174,8 @@ func (j *Job) confirmDue(now time.Time) (due *time.Time, stillFlying bool) {
 // Confirmed records the second reading.
 func (j *Job) Confirmed(ctx context.Context, reading Reading) (workflows.Outcome, error) {
 	now := j.service.now()
-	verified := store.Verified{Account: j.Account.ID, Epoch: j.request.Step.Epoch, Attempt: j.Account.Attempts, State: j.Account.State, Digest: j.Account.AppliedDigest,
+	verified := store.Verified{Account: j.Account.ID, Epoch: j.request.Step.Epoch, Attempt: j.Account.Attempts,
+		State: j.Account.State, Digest: j.Account.AppliedDigest,
 		Version: j.request.Step.Version, Policy: j.request.Step.Policy, At: now, Confirmed: true}
 	if j.Account.Applied != nil {
 		verified.Applied = *j.Account.Applied

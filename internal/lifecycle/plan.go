@@ -128,6 +128,9 @@ func (p *planning) situate(ctx context.Context) error {
 		if err := p.tx.SaveIdentity(ctx, p.row); err != nil {
 			return err
 		}
+		if err := p.tellReports(ctx, before); err != nil {
+			return err
+		}
 		if err := p.tx.Audit(ctx, store.AuditEntry{Actor: "run:" + p.request.PlanID, Action: "identity.due", ObjectType: "identity",
 			ObjectID: p.row.ID.String(), Identity: p.row.ID, Detail: map[string]any{"from": before.State, "to": p.row.State}}); err != nil {
 			return err
@@ -149,6 +152,18 @@ func (p *planning) situate(ctx context.Context) error {
 		p.grants[g.Account] = append(p.grants[g.Account], g)
 	}
 	return nil
+}
+
+// tellReports pokes those whose accounts show something of a person that time has changed.
+func (p *planning) tellReports(ctx context.Context, before store.Identity) error {
+	if !p.policy.RefersToManager() || identity.SameAttributes(before.Attributes, p.row.Attributes) {
+		return nil
+	}
+	reports, err := p.tx.Reports(ctx, p.row.ID)
+	if err != nil || len(reports) == 0 {
+		return err
+	}
+	return p.tx.RaiseVersions(ctx, reports, identity.ClassReconcile)
 }
 
 // sameSituation reports whether an identity's row says what a situation says.

@@ -1,9 +1,9 @@
 package lifecycle
 
 import (
-	"bytes"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -82,7 +82,7 @@ func (s *Service) preview(ctx context.Context, tx *store.Tx, next *policy.Policy
 		preview.Targets = append(preview.Targets, *c)
 	}
 	slices.SortFunc(preview.Targets, func(a, b TargetPreview) int {
-		return bytes.Compare([]byte(a.Target), []byte(b.Target))
+		return strings.Compare(a.Target, b.Target)
 	})
 	preview.Affected = len(preview.affected)
 	return preview, nil
@@ -183,7 +183,8 @@ func (s *Service) saveTargets(ctx context.Context, tx *store.Tx, next *policy.Po
 		return err
 	}
 	if len(orphaned) > 0 {
-		return identity.InvalidField("targets", "the policy drops %v, where people have accounts: keep the target with no rule that gives it until they are gone", orphaned)
+		return identity.InvalidField("targets",
+			"the policy drops %v, where people have accounts: keep the target with no rule that gives it until they are gone", orphaned)
 	}
 	return tx.SaveTargets(ctx, names, connectors)
 }

@@ -75,7 +75,7 @@ func digest(step AccountStep) []byte {
 	data, err := json.Marshal(struct {
 		Wish          *Wish
 		Delete, Leave bool
-		Held          bool `json:",omitempty"`
+		Held          bool `json:"held,omitempty"`
 	}{step.Wish, step.Delete, step.Leave, step.Held})
 	if err != nil {
 		panic(fmt.Sprintf("policy gave a value that JSON cannot hold: %v", err)) // policy's values are JSON by type

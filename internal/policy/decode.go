@@ -86,7 +86,7 @@ func (d *decoder) decode(node *yaml.Node, path string, into reflect.Value) bool 
 	if leaf, ok := reflect.TypeAssert[nodeDecoder](into.Addr()); ok {
 		return leaf.decodeNode(d, node, path)
 	}
-	switch into.Kind() { //nolint:exhaustive // what document is made of; all else is a mistake in it
+	switch into.Kind() {
 	case reflect.Pointer:
 		into.Set(reflect.New(into.Type().Elem()))
 		return d.decode(node, path, into.Elem())

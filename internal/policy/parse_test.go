@@ -13,7 +13,7 @@ import (
 // Each file is wrong on the lines marked with #, followed by what the problem must say after file and line. Several
 // problems on a line are separated by |.
 //
-//nolint:lll // what is expected of a line stands in it
+
 func TestProblemsAreAllReportedWithTheirLines(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{

@@ -133,7 +133,7 @@ type builder struct {
 	env    *environments
 }
 
-var organizationPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+var organizationPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,29}[a-z0-9])?$`)
 
 func build(doc *document, problems *problemList) (*Policy, error) {
 	env, err := celEnvironments()
@@ -161,7 +161,7 @@ func (b *builder) header() {
 	case !org.set:
 		b.addf(place{}, "organization", "is missing; name the organization in one of the files")
 	case org.v != "" && !organizationPattern.MatchString(org.v):
-		b.addf(org.at, "organization", "must be lower-case letters, digits and hyphens, at most 63")
+		b.addf(org.at, "organization", "must be lower-case letters, digits and hyphens, at most 31")
 	}
 	b.policy.organization = org.v
 

@@ -52,14 +52,16 @@ type Applied struct {
 	Attributes map[string]any `json:"attributes"`
 }
 
-const selectAccount = `select id, identity_id, target, coalesce(native_id, ''), correlate_values, state, epoch, plan_id, plan_digest, applied_digest, applied, reasons, policy,
+const selectAccount = `select id, identity_id, target, coalesce(native_id, ''), correlate_values, state, epoch, plan_id, plan_digest,
+	applied_digest, applied, reasons, policy,
 	outcome, outcome_version, outcome_policy, first_failure_at, blocked_since, retry_at, attempts, in_flight_until, disabling, verified_at,
 	confirmed_at, confirm_due_at, created_at from accounts `
 
 func scanAccount(row pgx.CollectableRow) (Account, error) {
 	var a Account
 	var applied []byte
-	err := row.Scan(&a.ID, &a.Identity, &a.Target, &a.NativeID, &a.CorrelateValues, &a.State, &a.Epoch, &a.PlanID, &a.PlanDigest, &a.AppliedDigest, &applied, &a.Reasons, &a.Policy,
+	err := row.Scan(&a.ID, &a.Identity, &a.Target, &a.NativeID, &a.CorrelateValues, &a.State, &a.Epoch, &a.PlanID, &a.PlanDigest,
+		&a.AppliedDigest, &applied, &a.Reasons, &a.Policy,
 		&a.Outcome, &a.OutcomeVersion, &a.OutcomePolicy, &a.FirstFailureAt, &a.BlockedSince, &a.RetryAt, &a.Attempts, &a.InFlightUntil, &a.Disabling,
 		&a.VerifiedAt, &a.ConfirmedAt, &a.ConfirmDueAt, &a.CreatedAt)
 	if err == nil && applied != nil {

@@ -63,8 +63,7 @@ func Loggable(err error) string {
 // LoggableKind says no more of an error than its kind: Postgres's code, or the type of the innermost cause. It is for
 // errors of code that may have put a person's data into its words.
 func LoggableKind(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return "SQLSTATE " + pg.Code
 	}
 	for {

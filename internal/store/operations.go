@@ -57,7 +57,8 @@ func (tx *Tx) InsertOperations(ctx context.Context, operations []Operation) erro
 	}
 	batch := &pgx.Batch{}
 	for _, o := range operations {
-		batch.Queue(`insert into operations (org, id, identity_id, account_id, plan_id, target, action, status, tier, deadline_at, requested_at, error_code, error_detail)
+		batch.Queue(`insert into operations (org, id, identity_id, account_id, plan_id, target, action, status, tier, deadline_at, requested_at,
+				error_code, error_detail)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict (org, identity_id, plan_id, target, action) do nothing`,
 			tx.Org, o.ID, o.Identity, o.Account, o.PlanID, o.Target, o.Action, o.Status, o.Tier, o.DeadlineAt, o.RequestedAt, o.ErrorCode, o.ErrorDetail)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -184,6 +185,7 @@ var matchable = map[string]string{
 func (tx *Tx) MatchIdentities(ctx context.Context, source string, values map[string]string) ([]uuid.UUID, error) {
 	query, args := `select id from identities i where org = $1 and (state = 'left' or not exists (
 		select from source_links l where l.org = i.org and l.identity_id = i.id and l.source = $2))`, []any{tx.Org, source}
+	var querySb187 strings.Builder
 	for _, attribute := range slices.Sorted(maps.Keys(values)) {
 		expression, ok := matchable[attribute]
 		if !ok {
@@ -191,11 +193,12 @@ func (tx *Tx) MatchIdentities(ctx context.Context, source string, values map[str
 		}
 		args = append(args, values[attribute])
 		if attribute == "employeeId" {
-			query += fmt.Sprintf(` and %s = $%d`, expression, len(args))
+			querySb187.WriteString(fmt.Sprintf(` and %s = $%d`, expression, len(args)))
 		} else {
-			query += fmt.Sprintf(` and %s = lower($%d)`, expression, len(args))
+			querySb187.WriteString(fmt.Sprintf(` and %s = lower($%d)`, expression, len(args)))
 		}
 	}
+	query += querySb187.String()
 	rows, err := tx.Query(ctx, query+` order by id limit 20`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("match identities: %w", err)

@@ -156,7 +156,7 @@ func retrying(ctx context.Context, fn func() error) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(time.Duration(1+rand.IntN(10*attempt)) * time.Millisecond):
+		case <-time.After(time.Duration(1+rand.IntN(10*attempt)) * time.Millisecond): //nolint:gosec // chance, not a secret
 		}
 	}
 }

@@ -85,7 +85,8 @@ func (s *Store) Authenticate(ctx context.Context, secret string, now time.Time) 
 
 // Tokens lists the organization's tokens, newest first.
 func (tx *Tx) Tokens(ctx context.Context) ([]Token, error) {
-	rows, err := tx.Query(ctx, `select org, id, name, scopes, created_at, expires_at, last_used_at, revoked_at from tokens where org = $1 order by created_at desc`, tx.Org)
+	rows, err := tx.Query(ctx, `select org, id, name, scopes, created_at, expires_at, last_used_at, revoked_at from tokens
+		where org = $1 order by created_at desc`, tx.Org)
 	if err != nil {
 		return nil, fmt.Errorf("list tokens: %w", err)
 	}

@@ -98,7 +98,7 @@ func (s *Simulator) Snapshot() Snapshot {
 		out.Groups[g.text("displayName")] += len(g.members)
 	}
 	for _, u := range st.users {
-		v := User{ID: u.ID, UserName: u.text("userName"), Enabled: u.enabled(), Attributes: clone(u.Attributes).(map[string]any), Groups: []string{}}
+		v := User{ID: u.ID, UserName: u.text("userName"), Enabled: u.enabled(), Attributes: cloneObject(u.Attributes), Groups: []string{}}
 		for id := range u.groups {
 			v.Groups = append(v.Groups, st.groups[id].text("displayName"))
 		}

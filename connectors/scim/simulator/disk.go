@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -188,7 +189,7 @@ func records(tx *bbolt.Tx, bucket []byte) ([]record, error) {
 		out = append(out, r)
 		return nil
 	})
-	slices.SortFunc(out, func(a, b record) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	slices.SortFunc(out, func(a, b record) int { return cmp.Compare(a.Seq, b.Seq) })
 	return out, err
 }
 

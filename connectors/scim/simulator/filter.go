@@ -89,6 +89,8 @@ func compare(op filter.CompareOperator, value, wanted any, caseExact bool) (bool
 		return text && strings.HasPrefix(a, b), nil
 	case filter.EW:
 		return text && strings.HasSuffix(a, b), nil
+	case filter.GT, filter.GE, filter.LT, filter.LE:
+		// Refused: nothing that is served here is looked up by its order.
 	}
 	return false, errors.ScimError{
 		ScimType: errors.ScimTypeInvalidFilter, Status: http.StatusBadRequest, Detail: "The operator " + string(op) + " is not supported.",

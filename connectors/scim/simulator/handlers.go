@@ -179,7 +179,7 @@ func splitMembers(attributes scim.ResourceAttributes) (map[string]any, *membersh
 
 // normal is a copy without what holds nothing.
 func normal(attributes scim.ResourceAttributes) map[string]any {
-	out := clone(map[string]any(attributes)).(map[string]any)
+	out := cloneObject(attributes)
 	dropEmpty(out)
 	return out
 }

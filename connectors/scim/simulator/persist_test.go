@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/tenurehq/tenure/connectors/scim/simulator"
 )
 
@@ -44,7 +45,7 @@ func TestKilledProcessLosesNothingAnswered(t *testing.T) {
 		c := newClient(t, folder, "Sales")
 		for i := 0; ; i++ {
 			c.patch("/Groups/"+c.group("Sales"), add(c.create(user(fmt.Sprintf("u%d", i)))))
-			fmt.Printf("answered u%d\n", i)
+			_, _ = fmt.Fprintf(os.Stdout, "answered u%d\n", i)
 		}
 	}
 	folder := t.TempDir()

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -190,7 +191,7 @@ func (s *store) ofKind(ids map[string]struct{}, seq func(id string) (uint64, boo
 	slices.SortFunc(out, func(a, b string) int {
 		x, _ := seq(a)
 		y, _ := seq(b)
-		return int(int64(x) - int64(y))
+		return cmp.Compare(x, y)
 	})
 	return out
 }

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -60,10 +61,7 @@ type group struct {
 func (g *group) memberIDs() []string {
 	ids := slices.Collect(maps.Keys(g.members))
 	slices.SortFunc(ids, func(a, b string) int {
-		if g.members[a] != g.members[b] {
-			return int(int64(g.members[a]) - int64(g.members[b]))
-		}
-		return strings.Compare(a, b)
+		return cmp.Or(cmp.Compare(g.members[a], g.members[b]), strings.Compare(a, b))
 	})
 	return ids
 }
@@ -71,15 +69,20 @@ func (g *group) memberIDs() []string {
 // fold is the case-insensitive form of a text (RFC 7643 §2.2).
 func fold(s string) string { return strings.ToLower(s) }
 
+// cloneObject copies a JSON object at every depth.
+func cloneObject(m map[string]any) map[string]any {
+	out := make(map[string]any, len(m))
+	for name, value := range m {
+		out[name] = clone(value)
+	}
+	return out
+}
+
 // clone copies what JSON can hold.
 func clone(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
-		out := make(map[string]any, len(v))
-		for name, value := range v {
-			out[name] = clone(value)
-		}
-		return out
+		return cloneObject(v)
 	case []any:
 		out := make([]any, len(v))
 		for i := range v {

@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -129,9 +130,7 @@ func (s *Simulator) Stats() Stats {
 	out := Stats{Requests: make(map[string]map[string]int, len(s.requests))}
 	for method, kinds := range s.requests {
 		out.Requests[method] = make(map[string]int, len(kinds))
-		for kind, n := range kinds {
-			out.Requests[method][kind] = n
-		}
+		maps.Copy(out.Requests[method], kinds)
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/tenurehq/tenure/connectors/scim/simulator"
 )
 
@@ -213,9 +215,7 @@ func TestPatchOfAUser(t *testing.T) {
 			t.Parallel()
 			c := newClient(t, "")
 			before := user("ada")
-			for k, v := range test.before {
-				before[k] = v
-			}
+			maps.Copy(before, test.before)
 			id := c.create(before)
 			require.Equal(t, test.status, c.patch("/Users/"+id, test.op).status)
 			got := c.sim.Snapshot().Users[0].Attributes

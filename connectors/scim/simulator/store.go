@@ -108,7 +108,7 @@ func (s *store) changeUser(id string, check func(uint64) error, edit func(attrib
 	if err := check(u.Version); err != nil {
 		return scim.Resource{}, err
 	}
-	attributes, err := edit(clone(u.Attributes).(map[string]any))
+	attributes, err := edit(cloneObject(u.Attributes))
 	if err != nil {
 		return scim.Resource{}, err
 	}
@@ -256,5 +256,5 @@ func (m *membership) effective(members map[string]uint64) (added, removed []stri
 }
 
 func sameAttributes(a, b map[string]any) bool {
-	return maps.EqualFunc(a, b, func(x, y any) bool { return reflect.DeepEqual(x, y) })
+	return maps.EqualFunc(a, b, reflect.DeepEqual)
 }

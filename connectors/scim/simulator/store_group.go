@@ -46,7 +46,7 @@ func (s *store) changeGroup(id string, check func(uint64) error, edit func(attri
 		return err
 	}
 	m := &membership{}
-	attributes, err := edit(clone(g.Attributes).(map[string]any), m)
+	attributes, err := edit(cloneObject(g.Attributes), m)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func checkVersion(r *http.Request, version uint64) error {
 	if wanted == "" || wanted == "*" {
 		return nil
 	}
-	for _, tag := range strings.Split(wanted, ",") {
+	for tag := range strings.SplitSeq(wanted, ",") {
 		if strings.TrimPrefix(strings.TrimSpace(tag), "W/") == strconv.Quote(strconv.FormatUint(version, 10)) {
 			return nil
 		}
@@ -111,7 +111,7 @@ func names(list string) map[string]bool {
 		return nil
 	}
 	m := make(map[string]bool)
-	for _, name := range strings.Split(list, ",") {
+	for name := range strings.SplitSeq(list, ",") {
 		top, _, _ := strings.Cut(strings.TrimSpace(name), ".")
 		m[strings.ToLower(top)] = true
 	}

@@ -163,11 +163,11 @@ func (tx *Tx) HasLinkFrom(ctx context.Context, id uuid.UUID, source string) (boo
 	return has, nil
 }
 
-// matchable maps the attributes that correlation can compare to their expressions. The first four have an index.
+// matchable maps the attributes that correlation can compare to their expressions. Those before givenName have an index.
 var matchable = map[string]string{
 	"email":             `lower(attributes->>'email')`,
 	"userName":          `lower(user_name)`,
-	"employeeId":        `(attributes->>'employeeId')`,
+	"employeeId":        `lower(attributes->>'employeeId')`,
 	"familyName":        `lower(attributes->>'familyName')`,
 	"givenName":         `lower(attributes->>'givenName')`,
 	"displayName":       `lower(attributes->>'displayName')`,
@@ -179,27 +179,22 @@ var matchable = map[string]string{
 	"managerEmployeeId": `lower(manager_key)`,
 }
 
-// MatchIdentities finds the identities whose attributes all equal the given values, case-insensitively but for
-// employeeId; at most 20, by id. Those who are somebody else in the given source are left out: a source tells its own
-// people apart. One who has left is not: they may have come back under another number.
+// MatchIdentities finds the identities whose attributes all equal the given values, in either case of letters; at most 20,
+// by id. Those who are somebody else in the given source are left out: a source tells its own people apart. One who has
+// left is not: they may have come back under another number.
 func (tx *Tx) MatchIdentities(ctx context.Context, source string, values map[string]string) ([]uuid.UUID, error) {
-	query, args := `select id from identities i where org = $1 and (state = 'left' or not exists (
-		select from source_links l where l.org = i.org and l.identity_id = i.id and l.source = $2))`, []any{tx.Org, source}
-	var querySb187 strings.Builder
+	var equal strings.Builder
+	args := []any{tx.Org, source}
 	for _, attribute := range slices.Sorted(maps.Keys(values)) {
 		expression, ok := matchable[attribute]
 		if !ok {
 			return nil, identity.Errorf(identity.Invalid, "correlation cannot compare attribute %q", attribute)
 		}
 		args = append(args, values[attribute])
-		if attribute == "employeeId" {
-			querySb187.WriteString(fmt.Sprintf(` and %s = $%d`, expression, len(args)))
-		} else {
-			querySb187.WriteString(fmt.Sprintf(` and %s = lower($%d)`, expression, len(args)))
-		}
+		fmt.Fprintf(&equal, ` and %s = lower($%d)`, expression, len(args))
 	}
-	query += querySb187.String()
-	rows, err := tx.Query(ctx, query+` order by id limit 20`, args...)
+	rows, err := tx.Query(ctx, `select id from identities i where org = $1 and (state = 'left' or not exists (
+		select from source_links l where l.org = i.org and l.identity_id = i.id and l.source = $2))`+equal.String()+` order by id limit 20`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("match identities: %w", err)
 	}

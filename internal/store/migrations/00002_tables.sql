@@ -74,6 +74,7 @@ create index identities_email on identities (org, lower(attributes->>'email'));
 create index identities_user_name on identities (org, lower(user_name));
 create index identities_family_name on identities (org, lower(attributes->>'familyName'));
 create index identities_employee on identities (org, (attributes->>'employeeId'));
+create index identities_employee_folded on identities (org, lower(attributes->>'employeeId'));
 
 create table names (
   org         text not null,

@@ -202,7 +202,7 @@ func TestNoOrganizationSeesAnother(t *testing.T) {
 	id := acme.join("1001", "Ada", "Canary")
 	acme.fulfil(id)
 	operation := acme.operations(uuid.MustParse(id))[0].ID.String()
-	waiting := acme.send(cloudEvent("c", "joined", `"employeeId":"1002","givenName":"Eve","familyName":"Canary"`)).is(202).text("caseId")
+	waiting := acme.send(cloudEventFrom("urn:other", "c", "joined", `"employeeId":"1002","givenName":"Eve","familyName":"Canary"`)).is(202).text("caseId")
 	before := h.get("/v1/identities/"+id, acme.read).is(200)
 
 	rivals := h.get("/v1/policy", rival.read).is(200)

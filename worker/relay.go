@@ -38,6 +38,9 @@ type relay struct {
 const (
 	relayLease = 15 * time.Second // a delivery takes at most 10
 	relayPoll  = time.Second
+	// relaySettle and relaySettleWait bound how many delivered pokes are deleted together, and how long the first waits.
+	relaySettle     = 64
+	relaySettleWait = 20 * time.Millisecond
 	// relayPollBusy is the pause after something was delivered: more may have come into reach, of an organization whose
 	// share was in flight.
 	relayPollBusy = 50 * time.Millisecond
@@ -58,18 +61,48 @@ func (r *relay) woken() {
 // once.
 func (r *relay) run(ctx context.Context) error {
 	go r.listen(ctx)
-	var loops sync.WaitGroup
-	loops.Go(func() { r.loop(ctx, r.wakeUrgent, r.store.ClaimUrgent) })
-	loops.Go(func() { r.loop(ctx, r.wakeOther, r.store.Claim) })
+	delivered := make(chan store.Poke, relaySettle)
+	var loops, settling sync.WaitGroup
+	loops.Go(func() { r.loop(ctx, r.wakeUrgent, r.store.ClaimUrgent, delivered) })
+	loops.Go(func() { r.loop(ctx, r.wakeOther, r.store.Claim, delivered) })
+	settling.Go(func() { r.settle(ctx, delivered) })
 	loops.Wait()
+	close(delivered)
+	settling.Wait()
 	return nil
+}
+
+// settle deletes what was delivered from the outbox, several rows in one transaction.
+func (r *relay) settle(ctx context.Context, delivered <-chan store.Poke) {
+	for p := range delivered {
+		batch := []store.Poke{p}
+		full := time.After(relaySettleWait)
+	gather:
+		for len(batch) < relaySettle {
+			select {
+			case next, ok := <-delivered:
+				if !ok {
+					break gather
+				}
+				batch = append(batch, next)
+			case <-full:
+				break gather
+			}
+		}
+		// Also when the process stops: what was delivered need not be delivered again.
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		if err := r.store.Delivered(bounded, r.now(), batch); err != nil {
+			r.log.WarnContext(ctx, "settle delivered pokes", "count", len(batch), "error", store.Loggable(err))
+		}
+		cancel()
+	}
 }
 
 // claim leases up to limit pokes.
 type claim func(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]store.Poke, error)
 
 // loop claims as places come free, so that one slow delivery holds up no other.
-func (r *relay) loop(ctx context.Context, wake <-chan struct{}, claim claim) {
+func (r *relay) loop(ctx context.Context, wake <-chan struct{}, claim claim, delivered chan<- store.Poke) {
 	places := make(chan struct{}, relayParallel)
 	var deliveries sync.WaitGroup
 	defer deliveries.Wait()
@@ -86,7 +119,11 @@ func (r *relay) loop(ctx context.Context, wake <-chan struct{}, claim claim) {
 		for _, p := range pokes {
 			deliveries.Go(func() {
 				defer func() { <-places }()
-				r.hand(ctx, p)
+				if err := r.deliver(ctx, p); err != nil {
+					r.postpone(ctx, p, err)
+					return
+				}
+				delivered <- p
 			})
 		}
 		if len(pokes) > 0 {
@@ -118,17 +155,6 @@ func (r *relay) freePlaces(ctx context.Context, places chan struct{}) int {
 		default:
 			return n
 		}
-	}
-}
-
-// hand delivers one poke and settles it in the outbox.
-func (r *relay) hand(ctx context.Context, p store.Poke) {
-	if err := r.deliver(ctx, p); err != nil {
-		r.postpone(ctx, p, err)
-		return
-	}
-	if err := r.store.Delivered(ctx, r.now(), []store.Poke{p}); err != nil && ctx.Err() == nil {
-		r.log.WarnContext(ctx, "settle delivered poke", "organization", p.Org, "identity", p.Identity, "error", store.Loggable(err))
 	}
 }
 

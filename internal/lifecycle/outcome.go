@@ -47,35 +47,26 @@ func (s *Service) Begin(ctx context.Context, request workflows.ApplyRequest) (*J
 	began, done := false, false
 	err = s.inOrg(request.Step.Urgent)(ctx, request.Org, func(tx *store.Tx) error {
 		began, done = false, false
-		row, err := tx.Plan(ctx, request.Step.Plan)
-		if err != nil || row == nil {
+		ask, err := tx.AskedOf(ctx, request.Step.Plan, request.Step.Account, request.Step.Target)
+		if err != nil || ask == nil {
 			return err
 		}
-		var steps map[string]AccountStep
-		if err := json.Unmarshal(row.Steps, &steps); err != nil {
+		job.Step = AccountStep{}
+		if err := json.Unmarshal(ask.Step, &job.Step); err != nil {
 			return fmt.Errorf("read plan %s: %w", request.Step.Plan, err)
 		}
-		job.Step = steps[request.Step.Account]
-		org, err := tx.Organization(ctx)
-		if err != nil {
-			return err
-		}
-		if org.HeldSince != nil && job.Step.Wish != nil && !job.Step.Held {
+		if ask.Held && job.Step.Wish != nil && !job.Step.Held {
 			return nil // planned before the hold: what may still be done is for a new plan to say
 		}
 		// How the target is reached is the newest policy's to say; what the account becomes is the plan's.
-		p, err := s.policyIn(ctx, tx, org.PolicyVersion)
+		p, err := s.policyIn(ctx, tx, ask.PolicyVersion)
 		if err != nil {
 			return err
 		}
 		job.Target, _ = p.Target(job.Step.Target)
-		job.PolicyVersion = org.PolicyVersion
-		health, since, err := tx.TargetHealth(ctx, job.Step.Target)
-		if err != nil {
-			return err
-		}
-		job.Health = health
-		job.Down, job.DownSince = health == "down" || health == "paused", since
+		job.PolicyVersion = ask.PolicyVersion
+		job.Health = ask.Health
+		job.Down, job.DownSince = ask.Health == "down" || ask.Health == "paused", ask.HealthSince
 		until := job.began.Add(max(job.Target.AttemptTimeout, time.Duration(request.Step.Timeout)) + job.Target.SettleLag)
 		attempt := store.Attempt{Account: account, Epoch: request.Step.Epoch, Now: job.began,
 			Confirms: request.Step.Kind == workflows.StepConfirm,

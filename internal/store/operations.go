@@ -277,3 +277,28 @@ func (tx *Tx) RecordFailure(ctx context.Context, account uuid.UUID, planID strin
 	}
 	return nil
 }
+
+// Asked is what an attempt has to know before it begins.
+type Asked struct {
+	Step          []byte // the account's step of the plan
+	Held          bool   // grants and enablements are held
+	PolicyVersion int64  // in force
+	Health        string // of the target
+	HealthSince   time.Time
+}
+
+// AskedOf reads what a plan asks of an account, and what is true around it; nil when there is no such plan.
+func (tx *Tx) AskedOf(ctx context.Context, planID, account, target string) (*Asked, error) {
+	var a Asked
+	err := tx.QueryRow(ctx, `select p.steps->$3, o.held_since is not null, o.policy_version, t.health, t.health_since
+		from plans p join organizations o on o.id = p.org join targets t on t.org = p.org and t.name = $4
+		where p.org = $1 and p.id = $2 and p.steps ? $3`, tx.Org, planID, account, target).
+		Scan(&a.Step, &a.Held, &a.PolicyVersion, &a.Health, &a.HealthSince)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	return &a, nil
+}

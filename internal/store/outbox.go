@@ -47,7 +47,7 @@ const (
 // leave, or by another organization, at no cost; what waits in the engine's queues cannot. A poke counts for a while
 // only, so that people whose target hangs do not keep others from their turn.
 const (
-	inFlightMost = 40
+	inFlightMost = 20
 	inFlightFor  = 3 * time.Second
 )
 

@@ -61,7 +61,7 @@ func localTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.Local().Format("2006-01-02 15:04:05 MST") //nolint:gosmopolitan // for the person at the terminal
+	return t.Local().Format("2006-01-02 15:04:05 MST") // for the person at the terminal
 }
 
 func optionalTime(t *time.Time) string {

@@ -47,7 +47,7 @@ func parseSince(text string, now time.Time) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	at, err := time.ParseInLocation(time.DateOnly, text, time.Local) //nolint:gosmopolitan // the day of whoever asks
+	at, err := time.ParseInLocation(time.DateOnly, text, time.Local) // the day of whoever asks
 	if err != nil {
 		at, err = time.Parse(time.RFC3339, text)
 	}

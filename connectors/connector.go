@@ -85,6 +85,63 @@ type SessionEnder interface {
 	SessionsEnded(ctx context.Context, nativeID string, before time.Time) (bool, Evidence, error)
 }
 
+// Deactivator is a target that tells a person who has left from one who is away: a leave calls Deactivate where
+// SetEnabled(false) serves a leave of absence or a person yet to come. SetEnabled(true) brings either back.
+type Deactivator interface {
+	// Deactivate puts the account into the state of somebody who has left. Repeating it is not an error.
+	Deactivate(ctx context.Context, nativeID string) error
+	// Deactivated reads back whether the account is in that state.
+	Deactivated(ctx context.Context, nativeID string) (bool, Evidence, error)
+}
+
+// PasswordResetter is a target that keeps passwords.
+type PasswordResetter interface {
+	// ResetPassword replaces the password by a random one that nobody is told.
+	ResetPassword(ctx context.Context, nativeID string) error
+	// PasswordReset reads back whether the password was changed at or after the given time, by the target's clock.
+	PasswordReset(ctx context.Context, nativeID string, since time.Time) (bool, Evidence, error)
+}
+
+// FactorResetter is a target that keeps a person's authentication factors beside the password: telephones, authenticator
+// apps, security keys.
+type FactorResetter interface {
+	// ResetFactors removes every factor. An account without any is not an error.
+	ResetFactors(ctx context.Context, nativeID string) error
+	// FactorsReset reads back whether none is left; the evidence counts those that are, by kind.
+	FactorsReset(ctx context.Context, nativeID string) (bool, Evidence, error)
+}
+
+// AccountRestorer is a target that keeps deleted accounts for a while and can bring one back with its native id.
+type AccountRestorer interface {
+	// FindDeleted reads the deleted accounts whose attribute equals value. None is an empty slice and no error.
+	FindDeleted(ctx context.Context, attribute, value string) ([]Account, error)
+	// RestoreAccount brings a deleted account back, as it was, and answers it. KindNotFound when its time is over.
+	RestoreAccount(ctx context.Context, nativeID string) (Account, error)
+}
+
+// Revocation is a part of what a leave takes from an account.
+type Revocation string
+
+// The parts of a revocation. A part for which a target has no capability is left out, and recorded as unsupported.
+const (
+	RevokeAccess   Revocation = "access" // Deactivate, else SetEnabled(false)
+	RevokeSessions Revocation = "sessions"
+	RevokePassword Revocation = "password"
+	RevokeFactors  Revocation = "factors"
+	RevokeGrants   Revocation = "grants"
+)
+
+// RevocationOrder is the order for a target that does not name its own: what stops a person soonest comes first.
+func RevocationOrder() []Revocation {
+	return []Revocation{RevokeAccess, RevokeSessions, RevokePassword, RevokeFactors, RevokeGrants}
+}
+
+// RevocationOrderer is a target in which some part of a revocation is impossible after another.
+type RevocationOrderer interface {
+	// RevocationOrder names every part that the connector has, in the order in which they must be done.
+	RevocationOrder() []Revocation
+}
+
 // EntitlementGranter is a target whose entitlements Tenure grants and revokes.
 type EntitlementGranter interface {
 	// FindEntitlement resolves an entitlement by the name that policy uses; KindNotFound when the target has none.

@@ -306,7 +306,7 @@ func (h *harness) deliver() []store.Poke {
 	h.t.Helper()
 	pokes, err := h.store.ClaimUrgent(h.t.Context(), h.clock.now(), time.Minute, 1000)
 	require.NoError(h.t, err)
-	others, err := h.store.Claim(h.t.Context(), h.clock.now(), time.Minute, 1000)
+	others, err := h.store.Claim(h.t.Context(), h.clock.now(), time.Minute, store.Room{Pokes: 1000, Engine: 1000})
 	require.NoError(h.t, err)
 	pokes = append(pokes, others...)
 	require.NoError(h.t, h.store.Delivered(h.t.Context(), h.clock.now(), pokes))

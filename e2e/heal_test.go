@@ -109,7 +109,7 @@ func (w *world) backup() (restore func()) {
 	conn := w.admin()
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	tables := []string{"organizations", "policies", "identities", "names", "source_records", "source_links", "cases", "targets",
-		"accounts", "grants", "plans", "operations", "outbox"}
+		"accounts", "grants", "plans", "operations", "outbox", "watermark"}
 	_, err := conn.Exec(ctx, `create schema backup`)
 	require.NoError(w.t, err)
 	for _, table := range tables {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -31,7 +30,7 @@ const killsVariable = "TENURE_KILLS"
 
 // program is one of Tenure's processes, as production runs it.
 type program struct {
-	t       *testing.T
+	t       testing.TB
 	binary  string
 	command string
 	env     []string
@@ -109,6 +108,15 @@ func TestKillAnything(t *testing.T) {
 	}
 }
 
+// buildTenure builds the binary.
+func buildTenure(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "tenure")
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../cmd/tenure").CombinedOutput()
+	require.NoError(t, err, string(output))
+	return binary
+}
+
 // killable is a stack whose every part can be killed.
 type killable struct {
 	t           *testing.T
@@ -120,18 +128,11 @@ type killable struct {
 func newKillable(t *testing.T, pg *testkit.PrivatePostgres, temporal *testkit.PrivateTemporal) *killable {
 	t.Helper()
 	require.NoError(t, migrate(t.Context(), pg.Owner))
-	binary := filepath.Join(t.TempDir(), "tenure")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../cmd/tenure")
-	output, err := build.CombinedOutput()
-	require.NoError(t, err, string(output))
-
+	binary := buildTenure(t)
 	w := newWorldOn(t, pg.Database, settings{idle: true})
 	token, _, err := w.store.CreateToken(t.Context(), w.org, "feed", []string{"hr", "read"}, time.Now().Add(time.Hour))
 	require.NoError(t, err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	listen := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	listen := freeAddress(t)
 	env := append(os.Environ(), "DATABASE_URL="+pg.Serve, "TEMPORAL_ADDRESS="+temporal.Address(), "TEMPORAL_NAMESPACE="+testkit.TemporalNamespace,
 		"TENURE_LISTEN="+listen, "TENURE_SWEEP_INTERVAL=1s", "TENURE_TASK_QUEUE="+w.queue)
 	k := &killable{t: t, world: w, url: "http://" + listen, token: token}

@@ -18,7 +18,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tenurehq/tenure/internal/store"
 	"github.com/tenurehq/tenure/internal/testkit"
 )
 
@@ -43,16 +42,11 @@ type serving struct {
 // serve starts `tenure serve` on a world without a worker. It reports its garbage collections.
 func serve(t *testing.T) *serving {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "tenure")
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../cmd/tenure").CombinedOutput()
-	require.NoError(t, err, string(output))
+	binary := buildTenure(t)
 	w := newWorld(t, settings{idle: true, attemptTimeout: "10s", blockBudget: "2m"})
 	token, _, err := w.store.CreateToken(t.Context(), w.org, "soak", []string{"hr"}, time.Now().Add(6*time.Hour))
 	require.NoError(t, err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	listen := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	listen := freeAddress(t)
 	log, err := os.CreateTemp(t.TempDir(), "serve")
 	require.NoError(t, err)
 	s := &serving{world: w, k: &killable{t: t, world: w, url: "http://" + listen, token: token}}
@@ -96,15 +90,6 @@ func soakPerson(n int) fact {
 	p["familyName"] = fmt.Sprintf("Soak%05d", n)
 	p["displayName"] = fmt.Sprintf("Given Soak%05d", n)
 	return p
-}
-
-// one reads one value of the organization's rows.
-func one[T any](w *world, query string, args ...any) (value T) {
-	w.t.Helper()
-	require.NoError(w.t, w.store.InOrg(w.t.Context(), w.org, func(tx *store.Tx) error {
-		return tx.QueryRow(w.t.Context(), query, args...).Scan(&value)
-	}))
-	return value
 }
 
 // TestSoakTenThousandJoiners imports ten thousand joiners at once. The memory of `tenure serve` stays within bounds, and

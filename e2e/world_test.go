@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
@@ -73,6 +75,7 @@ type world struct {
 type settings struct {
 	attemptTimeout, settleLag, blockBudget string
 	slots                                  int
+	sweep                                  time.Duration
 	idle                                   bool // no worker yet: startWorker starts one
 }
 
@@ -80,12 +83,25 @@ func migrate(ctx context.Context, ownerURL string) error {
 	return store.Migrate(ctx, ownerURL, "tenure")
 }
 
+// newDatabase is a database with the schema. It is a copy, and the databases that use one Temporal namespace must tell
+// each other apart.
+func newDatabase(t testing.TB) testkit.Database {
+	t.Helper()
+	db := testkit.PostgresFrom(t, migrate)
+	conn, err := pgx.Connect(t.Context(), db.Admin)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	_, err = conn.Exec(t.Context(), `update watermark set installation = gen_random_uuid()`)
+	require.NoError(t, err)
+	return db
+}
+
 func newWorld(t testing.TB, s settings) *world {
 	t.Helper()
-	w := newWorldOn(t, testkit.PostgresFrom(t, migrate), s)
+	w := newWorldOn(t, newDatabase(t), s)
 	var err error
 	w.temporal, err = client.Dial(client.Options{HostPort: testkit.Temporal(t), Namespace: testkit.TemporalNamespace,
-		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+		Logger: quietly()})
 	require.NoError(t, err)
 	t.Cleanup(w.temporal.Close)
 	if !s.idle {
@@ -145,7 +161,7 @@ func (w *world) startWorker(s settings) {
 	ctx, cancel := context.WithCancel(context.Background())
 	work := worker.New(worker.Options{Client: w.temporal, Namespace: testkit.TemporalNamespace, Service: w.service,
 		Registry: connectors.Registry{"scim": scim.New}, TaskQueue: w.queue, Log: w.log,
-		SweepInterval: 500 * time.Millisecond, ProbeInterval: time.Second, Slots: s.slots})
+		SweepInterval: cmp.Or(s.sweep, 500*time.Millisecond), ProbeInterval: time.Second, Slots: s.slots})
 	w.mu.Lock()
 	w.worker = work
 	w.mu.Unlock()
@@ -344,4 +360,18 @@ type testWriter struct{ t testing.TB }
 func (w testWriter) Write(p []byte) (int, error) {
 	w.t.Log(strings.TrimSpace(string(p)))
 	return len(p), nil
+}
+
+// one reads one value of the organization's rows.
+func one[T any](w *world, query string, args ...any) (value T) {
+	w.t.Helper()
+	require.NoError(w.t, w.store.InOrg(w.t.Context(), w.org, func(tx *store.Tx) error {
+		return tx.QueryRow(w.t.Context(), query, args...).Scan(&value)
+	}))
+	return value
+}
+
+// quietly drops what the Temporal client logs.
+func quietly() sdklog.Logger {
+	return sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
 }

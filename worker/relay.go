@@ -31,6 +31,8 @@ type relay struct {
 	taskQueue string
 	log       *slog.Logger
 	now       func() time.Time
+	pace      *pace
+	turns     turns
 	// wakeUrgent and wakeOther each hold at most one wake.
 	wakeUrgent, wakeOther chan struct{}
 }
@@ -49,11 +51,14 @@ const (
 )
 
 func (r *relay) woken() {
-	for _, wake := range []chan struct{}{r.wakeUrgent, r.wakeOther} {
-		select {
-		case wake <- struct{}{}:
-		default: // a wake is waiting already, and will see this too
-		}
+	signalTo(r.wakeUrgent)
+	signalTo(r.wakeOther)
+}
+
+func signalTo(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default: // a wake is waiting already, and will see this too
 	}
 }
 
@@ -64,7 +69,7 @@ func (r *relay) run(ctx context.Context) error {
 	delivered := make(chan store.Poke, relaySettle)
 	var loops, settling sync.WaitGroup
 	loops.Go(func() { r.loop(ctx, r.wakeUrgent, r.store.ClaimUrgent, delivered) })
-	loops.Go(func() { r.loop(ctx, r.wakeOther, r.store.Claim, delivered) })
+	loops.Go(func() { r.loop(ctx, r.wakeOther, r.claimInTurn, delivered) })
 	settling.Go(func() { r.settle(ctx, delivered) })
 	loops.Wait()
 	close(delivered)
@@ -95,11 +100,19 @@ func (r *relay) settle(ctx context.Context, delivered <-chan store.Poke) {
 			r.log.WarnContext(ctx, "settle delivered pokes", "count", len(batch), "error", store.Loggable(err))
 		}
 		cancel()
+		r.turns.ended(batch...)
 	}
 }
 
 // claim leases up to limit pokes.
 type claim func(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]store.Poke, error)
+
+// claimInTurn claims what is not urgent, as much as the engine has room for.
+func (r *relay) claimInTurn(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]store.Poke, error) {
+	pokes, err := r.store.Claim(ctx, now, lease, store.Room{Pokes: limit, Engine: r.pace.room(), Delivering: r.turns.counts()})
+	r.turns.claimed(pokes)
+	return pokes, err
+}
 
 // loop claims as places come free, so that one slow delivery holds up no other.
 func (r *relay) loop(ctx context.Context, wake <-chan struct{}, claim claim, delivered chan<- store.Poke) {
@@ -181,6 +194,7 @@ func (r *relay) postpone(ctx context.Context, p store.Poke, cause error) {
 		delay = min(delay, 2*time.Second)
 	}
 	r.log.WarnContext(ctx, "deliver poke", "organization", p.Org, "identity", p.Identity, "attempts", p.Attempts, "error", store.Loggable(cause))
+	r.turns.ended(p)
 	if err := r.store.Postpone(ctx, p, r.now().Add(delay)); err != nil {
 		r.log.WarnContext(ctx, "postpone poke", "organization", p.Org, "identity", p.Identity, "error", store.Loggable(err))
 	}

@@ -19,13 +19,14 @@ import (
 // hand, a restored Temporal), scheduled changes that are due, people whom a new policy affects, targets that are down
 // and not probed.
 type sweeper struct {
-	client  client.Client
-	service *lifecycle.Service
-	probes  *probes
-	relay   *relay
-	every   time.Duration
-	log     *slog.Logger
-	again   *time.Timer // for the rest of a sweep that was cut into waves
+	client    client.Client
+	service   *lifecycle.Service
+	probes    *probes
+	watermark *watermark
+	relay     *relay
+	every     time.Duration
+	log       *slog.Logger
+	again     *time.Timer // for the rest of a sweep that was cut into waves
 }
 
 const (
@@ -53,7 +54,7 @@ func (s *sweeper) run(ctx context.Context) error {
 		case <-due.C:
 			err = s.wakeDue(ctx)
 		case <-sweep.C:
-			err = s.sweep(ctx)
+			err = errors.Join(s.watermark.check(ctx), s.sweep(ctx))
 		case <-s.again.C:
 			err = s.sweep(ctx)
 		}
@@ -122,8 +123,7 @@ func (s *sweeper) working(ctx context.Context, u store.Unsettled, now time.Time)
 		return false, err
 	}
 	open := description.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-	// An open run may have missed a poke that a restored Temporal forgot: from time to time it is poked once more, which
-	// does no harm.
+	// From time to time it is poked once more, which does no harm.
 	return open && u.PokedAt != nil && now.Sub(*u.PokedAt) < trust, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/tenurehq/tenure/activities"
 	"github.com/tenurehq/tenure/connectors"
 	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/internal/store"
 	"github.com/tenurehq/tenure/workflows"
 )
 
@@ -72,18 +73,31 @@ func New(options Options) *Worker {
 	implementation := activities.New(options.Service, options.Registry, probes, options.Log)
 	w := &Worker{options: options}
 	w.relay = &relay{client: options.Client, namespace: options.Namespace, store: options.Service.Store(), taskQueue: options.TaskQueue,
-		log: options.Log, now: options.Service.Now, wakeUrgent: make(chan struct{}, 1), wakeOther: make(chan struct{}, 1)}
-	w.sweeper = &sweeper{client: options.Client, service: options.Service, probes: probes, relay: w.relay, every: options.SweepInterval, log: options.Log}
+		log: options.Log, now: options.Service.Now, pace: newPace(),
+		wakeUrgent: make(chan struct{}, 1), wakeOther: make(chan struct{}, 1)}
+	w.sweeper = &sweeper{client: options.Client, service: options.Service, probes: probes, relay: w.relay, every: options.SweepInterval, log: options.Log,
+		watermark: &watermark{client: options.Client, service: options.Service, taskQueue: options.TaskQueue, log: options.Log}}
 	w.workers = []worker.Worker{
-		workflowWorker(options, implementation),
-		targetsWorker(options, implementation, workflows.TargetsQueue(options.TaskQueue), options.Slots),
-		targetsWorker(options, implementation, workflows.UrgentQueue(options.TaskQueue), max(options.Slots/2, 4)),
+		workflowWorker(options, w.planned(implementation)),
+		targetsWorker(options, implementation, w.relay.pace, workflows.TargetsQueue(options.TaskQueue), options.Slots),
+		targetsWorker(options, implementation, w.relay.pace, workflows.UrgentQueue(options.TaskQueue), max(options.Slots/2, 4)),
 	}
 	return w
 }
 
+// planned is the activity Plan. When it settles somebody, the relay may hand the engine the next.
+func (w *Worker) planned(implementation *activities.Activities) func(context.Context, workflows.PlanRequest) (workflows.Plan, error) {
+	return func(ctx context.Context, request workflows.PlanRequest) (workflows.Plan, error) {
+		plan, err := implementation.Plan(ctx, request)
+		if err == nil && plan.Settled {
+			signalTo(w.relay.wakeOther)
+		}
+		return plan, err
+	}
+}
+
 // workflowWorker runs the workflows, and Plan as their local activity.
-func workflowWorker(options Options, implementation *activities.Activities) worker.Worker {
+func workflowWorker(options Options, plan any) worker.Worker {
 	w := worker.New(options.Client, options.TaskQueue, worker.Options{
 		MaxConcurrentWorkflowTaskExecutionSize:  options.Workflows,
 		MaxConcurrentWorkflowTaskPollers:        8,
@@ -95,13 +109,13 @@ func workflowWorker(options Options, implementation *activities.Activities) work
 		w.RegisterWorkflow(run)
 	}
 	w.RegisterWorkflow(workflows.ProbeTarget)
-	w.RegisterActivityWithOptions(implementation.Plan, activity.RegisterOptions{Name: workflows.ActivityPlan})
+	w.RegisterActivityWithOptions(plan, activity.RegisterOptions{Name: workflows.ActivityPlan})
 	return w
 }
 
 // targetsWorker runs the attempts at targets of one queue. Heartbeats are barely throttled, since they carry the
 // cancellation that a leave waits for.
-func targetsWorker(options Options, implementation *activities.Activities, queue string, slots int) worker.Worker {
+func targetsWorker(options Options, implementation *activities.Activities, pace *pace, queue string, slots int) worker.Worker {
 	w := worker.New(options.Client, queue, worker.Options{
 		DisableWorkflowWorker:              true,
 		MaxConcurrentActivityExecutionSize: slots,
@@ -110,7 +124,7 @@ func targetsWorker(options Options, implementation *activities.Activities, queue
 		DefaultHeartbeatThrottleInterval:   200 * time.Millisecond,
 		WorkerStopTimeout:                  10 * time.Second,
 	})
-	w.RegisterActivityWithOptions(implementation.ApplyAccount, activity.RegisterOptions{Name: workflows.ActivityApplyAccount})
+	w.RegisterActivityWithOptions(paced(pace, implementation.ApplyAccount), activity.RegisterOptions{Name: workflows.ActivityApplyAccount})
 	w.RegisterActivityWithOptions(implementation.ProbeTarget, activity.RegisterOptions{Name: workflows.ActivityProbeTarget})
 	return w
 }
@@ -121,7 +135,7 @@ func (w *Worker) Woken() { w.relay.woken() }
 // Run works until ctx ends, then stops taking work and waits for what runs, at most its stop time-out. It begins when
 // Temporal can be reached.
 func (w *Worker) Run(ctx context.Context) error {
-	if !w.reach(ctx) {
+	if !w.ready(ctx) {
 		return nil
 	}
 	for i, each := range w.workers {
@@ -144,15 +158,19 @@ func (w *Worker) Run(ctx context.Context) error {
 	return err
 }
 
-// reach waits for Temporal; false means that ctx ended first.
-func (w *Worker) reach(ctx context.Context) bool {
+// ready waits for Temporal, and does nothing before it knows whether the database was set back behind it; false means
+// that ctx ended first.
+func (w *Worker) ready(ctx context.Context) bool {
 	for told := false; ; told = true {
 		_, err := w.options.Client.CheckHealth(ctx, &client.CheckHealthRequest{})
+		if err == nil {
+			err = w.sweeper.watermark.check(ctx)
+		}
 		if err == nil {
 			return true
 		}
 		if ctx.Err() == nil && !told {
-			w.options.Log.WarnContext(ctx, "Temporal cannot be reached: events are taken, and worked on when it is back", "error", err)
+			w.options.Log.WarnContext(ctx, "Temporal cannot be reached: events are taken, and worked on when it is back", "error", store.Loggable(err))
 		}
 		select {
 		case <-ctx.Done():

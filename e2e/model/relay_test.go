@@ -24,11 +24,14 @@ const lease = 15 * time.Second
 
 // claim is a round of one of the relay's two loops; it reports whether there was anything.
 func (w *world) claim(p *process, urgent bool) bool {
-	claim := w.store.Claim
+	const places = 16
+	var pokes []store.Poke
+	var err error
 	if urgent {
-		claim = w.store.ClaimUrgent
+		pokes, err = w.store.ClaimUrgent(w.ctx, w.clock.now, lease, places)
+	} else {
+		pokes, err = w.store.Claim(w.ctx, w.clock.now, lease, store.Room{Pokes: places, Engine: places})
 	}
-	pokes, err := claim(w.ctx, w.clock.now, lease, 16)
 	w.must(err, "claim")
 	slices.SortFunc(pokes, func(a, b store.Poke) int {
 		return cmp.Compare(w.personOf(a.Identity).employee, w.personOf(b.Identity).employee)

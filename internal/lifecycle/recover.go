@@ -22,6 +22,30 @@ func (s *Service) hold(ctx context.Context, org string, id uuid.UUID, seq int64)
 	})
 }
 
+// HoldAll stops every grant and enablement of all organizations: Temporal remembers more than the database, so the
+// database was set back. It answers how many organizations were not held before.
+func (s *Service) HoldAll(ctx context.Context, remembered, raised int64) (held int, err error) {
+	orgs, err := s.store.OrganizationIDs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, org := range orgs {
+		err := s.store.InOrg(ctx, org, func(tx *store.Tx) error {
+			fresh, err := tx.Hold(ctx, s.now())
+			if err != nil || !fresh {
+				return err
+			}
+			held++
+			return tx.Audit(ctx, store.AuditEntry{Actor: "system:watermark", Action: "recovery.needed", ObjectType: "organization", ObjectID: org,
+				Detail: map[string]any{"remembered": remembered, "raised": raised}})
+		})
+		if err != nil {
+			return held, err
+		}
+	}
+	return held, nil
+}
+
 // Recover raises every version and epoch of the organization above anything that may still run in Temporal, begins a new
 // epoch of the record, and holds every grant and enablement until Release. All identities are then planned anew: what
 // takes access away is done at once.

@@ -43,18 +43,29 @@ const (
 		due_at = greatest(o.due_at, excluded.due_at), fence = excluded.fence, leased_until = null`
 )
 
-// The bound on what is handed to Temporal and not settled, for each organization: what waits here can be overtaken by a
-// leave, or by another organization, at no cost; what waits in the engine's queues cannot. A poke counts for a while
-// only, so that people whose target hangs do not keep others from their turn.
-const (
-	inFlightMost = 20
-	inFlightFor  = 3 * time.Second
-)
+// inEngineFor is how long somebody who was handed to Temporal and has not settled counts as being in the engine. Who
+// takes longer does not keep others from their turn.
+const inEngineFor = 3 * time.Second
 
-// Claim leases up to limit pokes for the given time, in a short transaction, turn by turn among the organizations, and
-// no more of an organization than may be in flight. Leaves are left to ClaimUrgent. Rows whose identity is settled and
-// not due are dropped on the way.
-func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Poke, error) {
+// Room bounds what Claim hands out.
+type Room struct {
+	Pokes int // at most so many
+	// Engine is how many people may be in the engine at once, divided among the organizations that have work; each has a
+	// place at least. What waits in the outbox can be overtaken by a leave, or by another organization, at no cost; what
+	// waits in the engine's queues cannot.
+	Engine int
+	// Delivering says how many pokes of each organization are on their way, which counts as being in the engine. An
+	// organization that is named counts as having work, whatever the outbox holds of it.
+	Delivering map[string]int
+}
+
+// Claim leases pokes for the given time, in a short transaction, turn by turn among the organizations, as many as there is
+// room for. Leaves are left to ClaimUrgent. Rows whose identity is settled and not due are dropped on the way.
+func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, room Room) ([]Poke, error) {
+	orgs, delivering := make([]string, 0, len(room.Delivering)), make([]int, 0, len(room.Delivering))
+	for org, n := range room.Delivering {
+		orgs, delivering = append(orgs, org), append(delivering, n)
+	}
 	// The lateral join gives each organization its share of the batch through the index outbox_turns, whatever the
 	// length of another's queue.
 	return s.claim(ctx, `
@@ -63,18 +74,21 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, l
 			union all
 			select (select o.org from outbox o where o.org > orgs.org order by o.org limit 1) from orgs where orgs.org is not null
 		), share as (
-			select greatest(1, ceil($3::numeric / greatest(1, count(org))))::int as n from orgs where org is not null
+			select greatest(1, ceil($3::numeric / greatest(1, count(*)))) as n,
+				greatest(1, $4 / greatest(1, (select count(*) from (select org from orgs where org is not null union select unnest($6::text[])) active))) as most
+			from orgs where org is not null
 		), room as (
-			select orgs.org, least(share.n, $4 - (select count(*) from identities i
-				where i.org = orgs.org and i.settled_version < i.version and i.poked_at > $5)) as n
-			from orgs, share where orgs.org is not null
+			select orgs.org, least(share.n, share.most
+				- (select count(*) from identities i where i.org = orgs.org and i.settled_version < i.version and i.poked_at > $5)
+				- coalesce(d.n, 0))::int as n
+			from share, orgs left join unnest($6::text[], $7::int[]) as d(org, n) on d.org = orgs.org where orgs.org is not null
 		), picked as (
 			select r.org, r.identity_id from room, lateral (
 				select o.org, o.identity_id from outbox o
 				where o.org = room.org and o.class > 1 and (o.leased_until is null or o.leased_until <= $1)
 				order by o.class, o.created_at limit greatest(room.n, 0) for update skip locked) r
 			limit $3
-		)`, now, lease, limit, inFlightMost, now.Add(-inFlightFor))
+		)`, now, lease, room.Pokes, room.Engine, now.Add(-inEngineFor), orgs, delivering)
 }
 
 // ClaimUrgent is Claim for leaves, the oldest first.

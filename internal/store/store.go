@@ -169,7 +169,7 @@ func inOrgOnce(ctx context.Context, pool *pgxpool.Pool, org string, fn func(tx *
 	options := pgx.TxOptions{BeginQuery: "begin; select set_config('tenure.org', '" + org + "', true)"}
 	tx, err := pool.BeginTx(ctx, options)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return fmt.Errorf("%w: %w", errBegin, err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // after a commit this does nothing
 	if err := fn(&Tx{Tx: tx, Org: org}); err != nil {
@@ -184,7 +184,14 @@ func inOrgOnce(ctx context.Context, pool *pgxpool.Pool, org string, fn func(tx *
 // orgID is what an organization's id looks like; the table has the same check.
 var orgID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,30}$`)
 
+// errBegin: the transaction was not begun, so that nothing was done.
+var errBegin = errors.New("begin")
+
+// retryable: a serialization failure, a deadlock, or a pooled connection that the server had closed (57P01).
 func retryable(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+	if !errors.As(err, &pg) {
+		return false
+	}
+	return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "57P01" && errors.Is(err, errBegin)
 }

@@ -1,0 +1,293 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"github.com/tenurehq/tenure/connectors/connectortest"
+	"github.com/tenurehq/tenure/connectors/scim/simulator"
+	"github.com/tenurehq/tenure/deploy/sample"
+	"github.com/tenurehq/tenure/internal/apiclient"
+	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/internal/policy"
+	"github.com/tenurehq/tenure/internal/store"
+	"github.com/tenurehq/tenure/internal/testkit"
+)
+
+// acme is the sample organization, on Tenure's real processes, its targets behind proxies.
+type acme struct {
+	*world
+	binary      string
+	env         []string
+	hr          *apiclient.Client
+	api, worker *program
+}
+
+// newAcme starts Tenure for the sample organization. edit changes the text of its policy files; nil leaves it.
+func newAcme(t *testing.T, db testkit.Database, temporalAddress string, edit func(string) string) *acme {
+	t.Helper()
+	a := &acme{world: &world{t: t, org: sample.Organization, db: db, systems: map[string]system{}, queue: "q-" + uuid.NewString()}, binary: buildTenure(t)}
+	var err error
+	a.store, err = store.Open(t.Context(), store.Options{URL: db.Serve})
+	require.NoError(t, err)
+	t.Cleanup(a.store.Close)
+	a.service = lifecycle.New(a.store, lifecycle.Options{Woken: func() {}})
+	a.temporal, err = client.Dial(client.Options{HostPort: temporalAddress, Namespace: testkit.TemporalNamespace, Logger: quietly()})
+	require.NoError(t, err)
+	t.Cleanup(a.temporal.Close)
+	require.NoError(t, a.store.CreateOrganization(t.Context(), a.org, a.org))
+	listen := freeAddress(t)
+	a.env = append(os.Environ(), "DATABASE_URL="+db.Serve, "TEMPORAL_ADDRESS="+temporalAddress, "TEMPORAL_NAMESPACE="+testkit.TemporalNamespace,
+		"TENURE_LISTEN="+listen, "TENURE_URL=http://"+listen, "TENURE_SWEEP_INTERVAL=1s", "TENURE_TASK_QUEUE="+a.queue, "TENURE_RUN_DIR="+t.TempDir(),
+		"TENURE_ADMIN_TOKEN="+a.newToken("admin"), "TENURE_HR_TOKEN="+a.newToken("hr"))
+	a.hr = apiclient.New("http://"+listen, a.newToken("hr"))
+	a.prepare(edit)
+	a.api, a.worker = a.run("api"), a.run("worker")
+	a.eventually(30*time.Second, "the API listens", func() bool {
+		connection, err := net.Dial("tcp", listen)
+		if err == nil {
+			_ = connection.Close()
+		}
+		return err == nil
+	})
+	return a
+}
+
+func (a *acme) newToken(scope string) string {
+	a.t.Helper()
+	token, _, err := a.store.CreateToken(a.t.Context(), a.org, "test", []string{scope}, time.Now().Add(time.Hour))
+	require.NoError(a.t, err)
+	return token
+}
+
+// prepare starts the targets that the policy names, with its groups, and applies it when it was edited: `tenure sample
+// play` applies the one that comes with it.
+func (a *acme) prepare(edit func(string) string) {
+	a.t.Helper()
+	files, err := sample.PolicyFiles()
+	require.NoError(a.t, err)
+	if edit != nil {
+		for i := range files {
+			files[i].Data = []byte(edit(string(files[i].Data)))
+		}
+	}
+	p, err := policy.Parse(files...)
+	require.NoError(a.t, err)
+	for _, target := range p.Targets() {
+		var groups []string
+		for _, e := range target.Entitlements {
+			groups = append(groups, e.Name)
+		}
+		sim, err := simulator.New(simulator.Options{Token: secret, Groups: groups})
+		require.NoError(a.t, err)
+		server := httptest.NewServer(sim)
+		a.t.Cleanup(server.Close)
+		a.systems[target.Name] = system{sim, connectortest.Start(a.t, server.URL)}
+		prefix := "TENURE_SAMPLE_" + strings.ToUpper(target.Name)
+		a.env = append(a.env, prefix+"_URL="+a.systems[target.Name].proxy.URL, prefix+"_TOKEN="+secret)
+	}
+	if edit != nil {
+		preview, err := a.service.PreviewPolicy(a.t.Context(), a.org, p)
+		require.NoError(a.t, err)
+		_, err = a.service.ApplyPolicy(a.t.Context(), a.org, lifecycle.Caller{Actor: "test"}, p, preview.From)
+		require.NoError(a.t, err)
+	}
+}
+
+// run starts one of Tenure's processes, until the end of the test.
+func (a *acme) run(command string) *program {
+	a.t.Helper()
+	log, err := os.Create(filepath.Join(a.t.TempDir(), command))
+	require.NoError(a.t, err)
+	p := &program{t: a.t, binary: a.binary, command: command, env: a.env, log: log}
+	p.start()
+	a.t.Cleanup(func() {
+		p.kill()
+		if text, err := os.ReadFile(log.Name()); err == nil && a.t.Failed() {
+			a.t.Logf("log of %s:\n%s", command, text[max(0, len(text)-4000):])
+		}
+	})
+	return p
+}
+
+// play runs `tenure sample play`, which compares the targets with what policy says and fails when they differ. Its
+// requests are repeated for some seconds only; a play that gave up is begun once more, which sends what is missing.
+func (a *acme) play(attempts int) error {
+	var err error
+	for range attempts {
+		var output, said bytes.Buffer
+		command := exec.CommandContext(a.t.Context(), a.binary, "sample", "play", "--json")
+		command.Env, command.Stdout, command.Stderr = a.env, &output, &said
+		if err = command.Run(); err == nil {
+			var result struct{ Differences []any }
+			if err = json.Unmarshal(output.Bytes(), &result); err == nil && len(result.Differences) == 0 {
+				return nil
+			}
+		}
+		a.t.Logf("a play ended: %v\n%s", err, said.String()[max(0, said.Len()-600):])
+	}
+	return err
+}
+
+// TestKillsWhileTheSamplePlays is invariant 2 on the sample: kill -9 of the API, the worker, Temporal and Postgres at
+// random moments. In the end every target holds what policy says, and nobody has two accounts.
+func TestKillsWhileTheSamplePlays(t *testing.T) {
+	t.Parallel()
+	const kills = 6
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	pg := testkit.StartPostgres(t)
+	temporal := testkit.StartTemporal(t, pg)
+	require.NoError(t, migrate(t.Context(), pg.Owner))
+	a := newAcme(t, pg.Database, temporal.Address(), nil)
+	victims := []struct {
+		name string
+		kill func()
+	}{
+		{"api", a.api.restart},
+		{"worker", a.worker.restart},
+		{"temporal", func() { temporal.Kill(); require.NoError(t, temporal.Start(t.Context())) }},
+		{"postgres", func() { pg.Kill(); require.NoError(t, pg.Start(t.Context())) }},
+	}
+	played := make(chan error, 1)
+	go func() { played <- a.play(4) }()
+	for n := range kills {
+		// The pause is the random moment; what is under way then is for chance to choose.
+		time.Sleep(time.Duration(500+random.IntN(5000)) * time.Millisecond)
+		victim := victims[random.IntN(len(victims))]
+		t.Logf("kill %d: %s", n+1, victim.name)
+		victim.kill()
+	}
+	require.NoError(t, <-played)
+	for name, system := range a.systems {
+		numbers := map[any]bool{}
+		for _, u := range system.Snapshot().Users {
+			require.False(t, numbers[u.Attributes["externalId"]], "%v has two accounts in %s", u.Attributes["externalId"], name)
+			numbers[u.Attributes["externalId"]] = true
+		}
+		require.Len(t, numbers, 300, name)
+	}
+}
+
+// TestATargetDownForTheWholeSample plays the sample undisturbed, and with one target down from the first event to the
+// last. The others are as fast as before; those who should have something in it are blocked, without an open run but for
+// leavers, and nothing calls it but the probe. When it is back it catches up by itself.
+func TestATargetDownForTheWholeSample(t *testing.T) {
+	temporal := testkit.Temporal(t)
+	// The times that the test waits for are shortened; the rest is as in the sample.
+	edit := func(text string) string {
+		return strings.ReplaceAll(text, "    connector: scim\n", "    connector: scim\n    attemptTimeout: 5s\n    settleLag: 2s\n    blockBudget: 5s\n")
+	}
+	undisturbed := newAcme(t, newDatabase(t), temporal, edit)
+	undisturbed.playEvents("crm", "helpdesk")
+	before := undisturbed.p99("crm", "helpdesk")
+	undisturbed.api.kill()
+	undisturbed.worker.kill()
+
+	a := newAcme(t, newDatabase(t), temporal, edit)
+	wiki := a.systems["wiki"].proxy
+	wiki.SetDown(true)
+	a.playEvents("crm", "helpdesk")
+	beside := a.p99("crm", "helpdesk")
+	t.Logf("p99 undisturbed: %v; with wiki down: %v", before, beside)
+	for what, figure := range beside {
+		require.Less(t, figure, before[what]*3/2, what)
+	}
+	a.requireBlocked("wiki")
+	wiki.Reset()
+	require.NoError(t, wiki.Wait(t.Context(), func(s connectortest.State) bool { return s.Requests >= 2 }))
+	requests := wiki.Requests()
+	for i, request := range requests {
+		require.Equal(t, http.MethodGet, request.Method)
+		if i > 0 {
+			require.Greater(t, request.At.Sub(requests[i-1].At), 5*time.Second, "the probe's interval is ten seconds")
+		}
+	}
+	wiki.SetDown(false)
+	a.quiet(2 * time.Minute)
+	require.NoError(t, a.play(1), "it has caught up")
+}
+
+// playEvents sends the sample's events, and waits after each phase until the named targets have what follows from them.
+func (a *acme) playEvents(targets ...string) {
+	a.t.Helper()
+	for _, phase := range sample.Script(time.Now()) {
+		events := make([]apiclient.Outgoing, len(phase.Events))
+		for i, e := range phase.Events {
+			text, err := json.Marshal(e)
+			require.NoError(a.t, err)
+			events[i] = apiclient.Outgoing{Person: e.Data["employeeId"].(string), JSON: text}
+		}
+		err := a.hr.SendEvents(a.t.Context(), events, 25, func(_ []int, results []apiclient.Result) {
+			for _, r := range results {
+				if r.Error != nil {
+					a.t.Errorf("%s was refused: %v", r.EventID, r.Error)
+				}
+			}
+		})
+		require.NoError(a.t, err)
+		a.eventually(2*time.Minute, phase.Name+" are done in "+strings.Join(targets, ", "), func() bool { return a.done(targets) })
+	}
+}
+
+// done reports whether everybody was planned for and nothing is left to do in the targets.
+func (a *acme) done(targets []string) bool {
+	return one[bool](a.world, `select not exists (select from outbox)
+		and not exists (select from identities i where settled_version < version
+			and not exists (select from plans p where p.identity_id = i.id and p.version = i.version))
+		and not exists (select from operations where target = any($1) and status in ('requested', 'running', 'blocked', 'failed'))`, targets)
+}
+
+// p99 is the time from an event's arrival to what it leads to in each target: the account of a joiner, the end of access of
+// a leaver.
+func (a *acme) p99(targets ...string) map[string]time.Duration {
+	a.t.Helper()
+	figures := map[string]time.Duration{}
+	for _, target := range targets {
+		for effect, action := range map[string]string{"join": "create", "leave": "disable"} {
+			seconds := one[float64](a.world, `select percentile_disc(0.99) within group (order by extract(epoch from o.verified_at - r.received_at))::float8
+				from source_records r join operations o on o.identity_id = r.identity_id and o.action = $2 and o.verified_at > r.received_at
+				where r.effect = $1 and o.target = $3`, effect, action, target)
+			figures[effect+" in "+target] = time.Duration(seconds * float64(time.Second)).Round(time.Millisecond)
+		}
+	}
+	return figures
+}
+
+// requireBlocked checks that the target's people wait for it, and that no run is open but those of leavers.
+func (a *acme) requireBlocked(target string) {
+	a.t.Helper()
+	a.eventually(time.Minute, "everybody is blocked on "+target, func() bool {
+		return one[bool](a.world, `select not exists (select from accounts where target = $1 and outcome <> 'blocked')`, target)
+	})
+	require.Equal(a.t, 300, one[int](a.world, `select count(*) from accounts where target = $1 and outcome = 'blocked'`, target))
+	ids := one[[]uuid.UUID](a.world, `select array_agg(id) from identities where state <> 'left'`)
+	require.NotEmpty(a.t, ids)
+	for _, id := range ids {
+		a.eventually(20*time.Second, "no run is open", func() bool { return !a.open(lifecycle.Receipt{Identity: id}) })
+	}
+}
+
+// freeAddress is an address of the loopback that nobody listens on.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}

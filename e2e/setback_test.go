@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"github.com/tenurehq/tenure/connectors/connectortest"
+	"github.com/tenurehq/tenure/deploy/local/stack"
+	"github.com/tenurehq/tenure/internal/identity"
+	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/internal/testkit"
+)
+
+// TestTemporalSetBack sets Temporal's database back to a copy from before a leave, a joiner, and a leave that was
+// signalled to a run which the copy still has open. Within two sweeps of Temporal's return all of them are worked on.
+func TestTemporalSetBack(t *testing.T) {
+	t.Parallel()
+	const sweep = 3 * time.Second
+	pg := testkit.StartPostgres(t)
+	temporal := testkit.StartTemporal(t, pg)
+	require.NoError(t, migrate(t.Context(), pg.Owner))
+	s := settings{blockBudget: "2m", attemptTimeout: "5s", sweep: sweep}
+	w := newWorldOn(t, pg.Database, s)
+	var err error
+	w.temporal, err = client.Dial(client.Options{HostPort: temporal.Address(), Namespace: testkit.TemporalNamespace,
+		Logger: quietly()})
+	require.NoError(t, err)
+	t.Cleanup(w.temporal.Close)
+	w.startWorker(s)
+	w.send(identity.WorkerJoined, person(1))
+	w.quiet(30 * time.Second)
+	crm := w.systems["crm"].proxy
+	crm.SetRules(connectortest.Rule{Path: "/(Users|Groups)", Fault: connectortest.Hang()})
+	second := w.send(identity.WorkerJoined, person(2))
+	w.eventually(20*time.Second, "the second joiner hangs in crm", func() bool { return w.held("crm") > 0 })
+	seen := w.watermarkSeen()
+	w.eventually(20*time.Second, "a mark is known to be in Temporal", func() bool { return w.watermarkSeen() > max(seen, 1) })
+	copied := copyTemporal(t, pg, temporal)
+
+	first := w.leaveNow("E0001")
+	third := w.send(identity.WorkerJoined, person(3))
+	left := w.leaveNow("E0002")
+	require.Equal(t, second.Identity, left.Identity)
+	people := []lifecycle.Receipt{first, left, third}
+	w.eventually(time.Minute, "all three were delivered", func() bool { return w.pokedSince(people, time.Time{}) })
+	seen = w.watermarkSeen()
+	w.eventually(time.Minute, "a later mark is known to be in Temporal", func() bool { return w.watermarkSeen() > seen+1 })
+
+	temporal.Kill()
+	copied.restore(t)
+	require.NoError(t, temporal.Start(t.Context()))
+	back := time.Now()
+	w.eventually(time.Minute, "all three are delivered again", func() bool { return w.pokedSince(people, back) })
+	t.Logf("poked %v after Temporal's return", time.Since(back))
+	require.Less(t, time.Since(back), 2*sweep+2*time.Second, "two sweeps, and the delivery")
+	crm.SetRules()
+	crm.Release()
+	w.quiet(2 * time.Minute)
+	w.requireGone("E0001")
+	w.requireConfirmed(first)
+	w.requireGone("E0002")
+	w.requireConfirmed(left)
+	w.requireEnabled("E0003", "Everyone", "Sales")
+}
+
+// pokedSince reports whether each of the people was handed to Temporal after the given time.
+func (w *world) pokedSince(people []lifecycle.Receipt, since time.Time) bool {
+	w.t.Helper()
+	ids := make([]uuid.UUID, len(people))
+	for i, p := range people {
+		ids[i] = p.Identity
+	}
+	conn := w.admin()
+	defer func() { _ = conn.Close(context.WithoutCancel(w.t.Context())) }()
+	var n int
+	require.NoError(w.t, conn.QueryRow(w.t.Context(), `select count(*) from identities where id = any($1) and poked_at > $2`, ids, since).Scan(&n))
+	return n == len(people)
+}
+
+func (w *world) watermarkSeen() int64 {
+	w.t.Helper()
+	mark, err := w.store.Watermark(w.t.Context())
+	require.NoError(w.t, err)
+	return mark.Seen
+}
+
+// temporalCopy is a copy of Temporal's databases.
+type temporalCopy struct{ admin string }
+
+var temporalDatabases = []string{"temporal", "temporal_visibility"}
+
+// copyTemporal stops Temporal, copies its databases, and starts it again.
+func copyTemporal(t *testing.T, pg *testkit.PrivatePostgres, temporal *testkit.PrivateTemporal) temporalCopy {
+	t.Helper()
+	c := temporalCopy{admin: stack.LoginURL(pg.Admin, "", "", "postgres")}
+	temporal.Kill()
+	c.run(t, func(name string) []string {
+		return []string{`create database ` + name + `_copy template ` + name + ` owner ` + stack.TemporalRole}
+	})
+	require.NoError(t, temporal.Start(t.Context()))
+	return c
+}
+
+// restore puts the copies in the place of the databases. Temporal is not running.
+func (c temporalCopy) restore(t *testing.T) {
+	t.Helper()
+	c.run(t, func(name string) []string {
+		return []string{`drop database ` + name + ` with (force)`, `alter database ` + name + `_copy rename to ` + name}
+	})
+}
+
+func (c temporalCopy) run(t *testing.T, statements func(database string) []string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), c.admin)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	for _, name := range temporalDatabases {
+		for _, statement := range statements(name) {
+			_, err := conn.Exec(t.Context(), statement)
+			require.NoError(t, err)
+		}
+	}
+}
+
+// TestOurDatabaseSetBackWithNobodyAtWork sets Tenure's database back while the worker is down and nobody has a run: no
+// poke tells that something is missing. The worker knows before it does anything.
+func TestOurDatabaseSetBackWithNobodyAtWork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, settings{})
+	for n := range 2 {
+		w.send(identity.WorkerJoined, person(n))
+	}
+	w.quiet(30 * time.Second)
+	restore := w.backup()
+	raised := w.watermarkSeen()
+	lostLeave := w.event(identity.WorkerLeft, fact{"employeeId": "E0001", "immediate": true})
+	_, err := w.accept(t.Context(), lostLeave)
+	require.NoError(t, err)
+	w.quiet(30 * time.Second)
+	w.requireGone("E0001")
+	w.eventually(20*time.Second, "a later mark is in Temporal", func() bool { return w.watermarkSeen() > raised+1 })
+	w.stop()
+	restore()
+	w.send(identity.WorkerJoined, person(8)) // before anybody has noticed
+	w.startWorker(settings{})
+	w.eventually(20*time.Second, "grants are held", func() bool { return w.heldSince() != nil })
+
+	_, err = w.service.Recover(t.Context(), w.org, lifecycle.Caller{Actor: "test"})
+	require.NoError(t, err)
+	_, err = w.accept(t.Context(), lostLeave)
+	require.NoError(t, err)
+	w.quiet(60 * time.Second)
+	w.requireGone("E0001")
+	require.Nil(t, w.account("crm", "E0008"), "nothing is granted before the release")
+	require.NoError(t, w.service.Release(t.Context(), w.org, lifecycle.Caller{Actor: "test"}))
+	w.quiet(60 * time.Second)
+	w.requireGone("E0001")
+	w.requireEnabled("E0000", "Everyone", "Sales")
+	w.requireEnabled("E0008", "Everyone", "Sales")
+	require.Nil(t, w.heldSince(), "it is not held once more for the same reason")
+}

@@ -33,12 +33,15 @@ func startTarget(t *testing.T) *target {
 	return tg
 }
 
+// client is not http.DefaultClient, whose connections every httptest.Server of the tests beside this one closes when it ends.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 func post(ctx context.Context, url, body string) (int, string, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		return 0, "", nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, "", nil, err
 	}

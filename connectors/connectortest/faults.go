@@ -83,7 +83,7 @@ func newArena(t *testing.T, s subject) arena {
 			operation{"Revoke", true, func(ctx context.Context) error { return behind.granter().Revoke(ctx, id, e) }},
 		)
 	}
-	return arena{behind, proxy, ops}
+	return arena{behind, proxy, append(ops, revocationOperations(t, behind, id)...)}
 }
 
 // strike lets the fault befall every read of a reading operation, and every write of a writing one, and hands each
@@ -134,6 +134,7 @@ func (a arena) writesSeen() int {
 
 func testAmbiguousCreate(t *testing.T, s subject) {
 	a := newArena(t, s)
+	a.proxy.Reset() // the arena's own writes
 	a.proxy.SetRules(Rule{Method: http.MethodPost, Times: 1, Fault: DropAfter()})
 	_, err := a.writer().CreateAccount(bounded(t), a.NewAccount("ada"))
 	requireKind(t, connectors.KindAmbiguous, err)

@@ -22,7 +22,30 @@ type Capability string
 const (
 	AccountWriter      Capability = "AccountWriter"
 	EntitlementGranter Capability = "EntitlementGranter"
+	SessionEnder       Capability = "SessionEnder"
+	Deactivator        Capability = "Deactivator"
+	PasswordResetter   Capability = "PasswordResetter"
+	FactorResetter     Capability = "FactorResetter"
+	AccountRestorer    Capability = "AccountRestorer"
+	RevocationOrderer  Capability = "RevocationOrderer"
 )
+
+// interfaces are the capabilities with the test of whether a connector has them.
+var interfaces = map[Capability]func(connectors.Connector) bool{
+	AccountWriter:      is[connectors.AccountWriter],
+	EntitlementGranter: is[connectors.EntitlementGranter],
+	SessionEnder:       is[connectors.SessionEnder],
+	Deactivator:        is[connectors.Deactivator],
+	PasswordResetter:   is[connectors.PasswordResetter],
+	FactorResetter:     is[connectors.FactorResetter],
+	AccountRestorer:    is[connectors.AccountRestorer],
+	RevocationOrderer:  is[connectors.RevocationOrderer],
+}
+
+func is[T any](c connectors.Connector) bool {
+	_, ok := c.(T)
+	return ok
+}
 
 // limit bounds every call of the suite that should succeed.
 const limit = 30 * time.Second
@@ -48,8 +71,25 @@ type Target struct {
 	Optional map[string]any
 	// NewEntitlements makes n entitlements in the target; for EntitlementGranter.
 	NewEntitlements func(t testing.TB, n int) []connectors.Entitlement
-	// Secrets must not stand in any error, in its text or its detail: the token.
+	// Secrets must not stand in any error, in its text or its detail, nor in evidence: the token.
 	Secrets []string
+
+	// Now is the target's clock, to the precision of its timestamps; for SessionEnder and PasswordResetter.
+	Now func() time.Time
+	// Settle lets every lag of the target pass, and moves its clock on by at least a second; nil when it has none. For
+	// SessionEnder and PasswordResetter it is needed.
+	Settle func()
+	// NewSession signs the account in, and answers how to see whether that session and its tokens are still accepted;
+	// for SessionEnder.
+	NewSession func(t testing.TB, nativeID string) (alive func() bool)
+	// NewPassword gives the account a password, and answers how to see whether the account still has it; for
+	// PasswordResetter.
+	NewPassword func(t testing.TB, nativeID string) (opens func() bool)
+	// NewFactors enrols several factors, one of every kind at least, and answers how to count what is left of them; for
+	// FactorResetter.
+	NewFactors func(t testing.TB, nativeID string) (left func() int)
+	// Expire lets the time pass for which deleted accounts are kept; for AccountRestorer.
+	Expire func()
 }
 
 // subject is a target with a connector to it.
@@ -64,23 +104,33 @@ func (s subject) granter() connectors.EntitlementGranter {
 	return s.Connector.(connectors.EntitlementGranter)
 }
 
+func (s subject) has(c Capability) bool { return interfaces[c](s.Connector) }
+
+// settle lets the target's lags pass.
+func (s subject) settle() {
+	if s.Settle != nil {
+		s.Settle()
+	}
+}
+
 // RunTests runs the suite, part by part as the capabilities allow, each test with a target of its own. What the
 // connector lacks is logged and not tried.
 func RunTests(t *testing.T, newTarget func(t *testing.T) Target) {
 	t.Helper()
 	probe := connect(t, newTarget(t))
-	has := map[Capability]bool{}
-	_, has[AccountWriter] = probe.Connector.(connectors.AccountWriter)
-	_, has[EntitlementGranter] = probe.Connector.(connectors.EntitlementGranter)
-	for _, c := range []Capability{AccountWriter, EntitlementGranter} {
-		require.Equal(t, slices.Contains(probe.Capabilities, c), has[c], "the target declares %v; does the connector have %s", probe.Capabilities, c)
-		if !has[c] {
+	for c, has := range interfaces {
+		require.Equal(t, slices.Contains(probe.Capabilities, c), has(probe.Connector), "the target declares %v; does the connector have %s", probe.Capabilities, c)
+		if !has(probe.Connector) {
 			t.Logf("not tried: the connector has no %s", c)
 		}
 	}
-	run := func(part string, tests map[string]func(*testing.T, subject)) {
-		t.Run(part, func(t *testing.T) {
-			for name, test := range tests {
+	for _, p := range parts {
+		if !p.possible(probe) {
+			t.Logf("not tried: %s", p.name)
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			for name, test := range p.tests {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					test(t, connect(t, newTarget(t)))
@@ -88,19 +138,38 @@ func RunTests(t *testing.T, newTarget func(t *testing.T) Target) {
 			}
 		})
 	}
-	run("read", readTests)
-	if has[AccountWriter] {
-		run("accounts", accountTests)
+}
+
+// part is a group of tests with what they need: capabilities, and a target that speaks HTTP where a proxy comes between.
+type part struct {
+	name  string
+	needs []Capability
+	http  bool
+	tests map[string]func(*testing.T, subject)
+}
+
+var parts = []part{
+	{name: "read", tests: readTests},
+	{name: "accounts", needs: []Capability{AccountWriter}, tests: accountTests},
+	{name: "grants", needs: []Capability{AccountWriter, EntitlementGranter}, tests: grantTests},
+	{name: "deactivation", needs: []Capability{AccountWriter, Deactivator}, tests: deactivationTests},
+	{name: "sessions", needs: []Capability{AccountWriter, SessionEnder}, tests: sessionTests},
+	{name: "passwords", needs: []Capability{AccountWriter, PasswordResetter}, tests: passwordTests},
+	{name: "factors", needs: []Capability{AccountWriter, FactorResetter}, tests: factorTests},
+	{name: "restore", needs: []Capability{AccountWriter, AccountRestorer}, tests: restoreTests},
+	{name: "faults", needs: []Capability{AccountWriter}, http: true, tests: faultTests},
+	{name: "leave", needs: []Capability{AccountWriter}, tests: leaveTests},
+	{name: "leave with faults", needs: []Capability{AccountWriter}, http: true, tests: faultyLeaveTests},
+	{name: "restore with faults", needs: []Capability{AccountWriter, AccountRestorer}, http: true, tests: faultyRestoreTests},
+}
+
+func (p part) possible(s subject) bool {
+	for _, c := range p.needs {
+		if !s.has(c) {
+			return false
+		}
 	}
-	if has[AccountWriter] && has[EntitlementGranter] {
-		run("grants", grantTests)
-	}
-	switch {
-	case probe.BaseURL == "":
-		t.Log("not tried: faults, since the target does not speak HTTP")
-	case has[AccountWriter]:
-		run("faults", faultTests)
-	}
+	return !p.http || s.BaseURL != ""
 }
 
 func connect(t *testing.T, target Target) subject {
@@ -121,6 +190,7 @@ func (s subject) create(t *testing.T, name string) connectors.Account {
 	account, err := s.writer().CreateAccount(bounded(t), s.NewAccount(name))
 	require.NoError(t, err)
 	require.NotEmpty(t, account.NativeID)
+	s.settle()
 	return account
 }
 

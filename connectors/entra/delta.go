@@ -1,0 +1,83 @@
+package entra
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// Removal is how a user went who is reported as removed (graph/delta-query-overview).
+type Removal string
+
+// The ways in which a user can be gone.
+const (
+	NotRemoved Removal = ""
+	// RemovedRestorable is a user in deletedItems.
+	RemovedRestorable Removal = "changed"
+	// RemovedForGood is a user who is no longer even there.
+	RemovedForGood Removal = "deleted"
+)
+
+// Change is one user who was created, changed or removed. The same user may come several times, in any order of pages.
+type Change struct {
+	NativeID string
+	Removed  Removal
+}
+
+// Changes is one page of what has changed. It may be empty and not the last.
+type Changes struct {
+	Items []Change
+	// Token is how to go on: with the next page when More is true, else with what changes from now on. It is valid for a
+	// bounded time.
+	Token string
+	More  bool
+}
+
+// ErrTokenExpired means that what has changed is no longer known: read all accounts anew, and start with an empty token.
+// It is in the chain of the *connectors.Error that Changes returns.
+const ErrTokenExpired = errExpired
+
+// Changes reads who was created, changed or removed since the token was given (graph/api/user-delta); an empty token reads
+// everyone. It answers ids, since a page may hold an older state than the directory: read the account to know what is.
+func (c *Connector) Changes(ctx context.Context, token string) (Changes, error) {
+	req := call{
+		action: "read changes", method: http.MethodGet, template: "/users/delta", link: token,
+		query: map[string]string{"select": c.selection()},
+	}
+	p, err := c.client.page(ctx, req)
+	if err != nil {
+		return Changes{}, err
+	}
+	out := Changes{Items: make([]Change, 0, len(*p.Value)), Token: p.Next, More: p.Next != ""}
+	if !out.More {
+		out.Token = p.Delta
+	}
+	if c.client.ours(out.Token) != nil {
+		return Changes{}, req.rubbish(http.StatusOK, errors.New("the page has no address to go on with, or not one of the target's"))
+	}
+	for _, user := range *p.Value {
+		change, err := changeOf(user)
+		if err != nil {
+			return Changes{}, req.rubbish(http.StatusOK, err)
+		}
+		out.Items = append(out.Items, change)
+	}
+	return out, nil
+}
+
+func changeOf(user object) (Change, error) {
+	change := Change{NativeID: user.text("id")}
+	if checkID(change.NativeID) != nil {
+		return Change{}, errors.New("a user has no id")
+	}
+	removed, ok := user["@removed"].(map[string]any)
+	if !ok {
+		return change, nil
+	}
+	switch change.Removed = Removal(object(removed).text("reason")); change.Removed {
+	case RemovedRestorable, RemovedForGood:
+		return change, nil
+	case NotRemoved:
+	}
+	return Change{}, errors.New("a user was removed for a reason that is not known")
+}

@@ -1,0 +1,302 @@
+package entra
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/tenurehq/tenure/connectors"
+)
+
+// Bounds of the pageSize setting (graph/api/user-list: at most 999).
+const (
+	defaultPageSize = 500
+	maxPageSize     = 999
+)
+
+// defaultRedirect is where a guest lands after the invitation was accepted: the page with the guest's applications.
+const defaultRedirect = "https://myapplications.microsoft.com"
+
+// cloud is one deployment of the vendor's cloud (graph/deployments, entra/identity-platform/authentication-national-cloud).
+type cloud struct {
+	authority string
+	graph     string
+}
+
+var clouds = map[string]cloud{
+	"global":   {"https://login.microsoftonline.com", "https://graph.microsoft.com"},
+	"usGov":    {"https://login.microsoftonline.us", "https://graph.microsoft.us"},
+	"usGovDoD": {"https://login.microsoftonline.us", "https://dod-graph.microsoft.us"},
+	"china":    {"https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn"},
+}
+
+// settings are a target's settings after the check.
+type settings struct {
+	tenantID, clientID string
+	// Exactly one of these is set.
+	clientSecret       string
+	certificate        string
+	federatedTokenFile string
+
+	certificatePassword string
+	authority           string // without a slash at the end
+	graph               string // without a slash at the end, with the version
+	scope               string
+	caFile              string
+
+	entitlements          []string
+	attributes            []string
+	pageSize              int
+	sendInvitationMessage bool
+	inviteRedirectURL     string
+}
+
+// parseSettings checks every setting; its error names the one at fault and never shows a secret.
+func parseSettings(in connectors.Settings) (settings, error) {
+	out := settings{
+		entitlements: []string{kindGroup}, pageSize: defaultPageSize, inviteRedirectURL: defaultRedirect,
+	}
+	cloudName, authority, graph := "global", "", ""
+	readers := map[string]func(any) error{
+		"tenantId":              reader(&out.tenantID, tenant),
+		"clientId":              reader(&out.clientID, guid),
+		"clientSecret":          reader(&out.clientSecret, text),
+		"certificate":           reader(&out.certificate, text),
+		"certificatePassword":   reader(&out.certificatePassword, text),
+		"federatedTokenFile":    reader(&out.federatedTokenFile, text),
+		"cloud":                 reader(&cloudName, cloudNamed),
+		"authority":             reader(&authority, baseURL),
+		"graphUrl":              reader(&graph, baseURL),
+		"caFile":                reader(&out.caFile, text),
+		"entitlements":          reader(&out.entitlements, kinds),
+		"attributes":            reader(&out.attributes, attributeNames),
+		"pageSize":              reader(&out.pageSize, pageSize),
+		"sendInvitationMessage": reader(&out.sendInvitationMessage, boolean),
+		"inviteRedirectUrl":     reader(&out.inviteRedirectURL, httpsURL),
+	}
+	names := make([]string, 0, len(in))
+	for name := range in {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		read, known := readers[name]
+		if !known {
+			return settings{}, fmt.Errorf("entra: unknown setting %q: %s are known", name, strings.Join(sortedKeys(readers), ", "))
+		}
+		if err := read(in[name]); err != nil {
+			return settings{}, fmt.Errorf("entra: setting %s: %w", name, err)
+		}
+	}
+	if err := out.checkCredential(in); err != nil {
+		return settings{}, err
+	}
+	return out, out.locate(clouds[cloudName], authority, graph)
+}
+
+// checkCredential asks for exactly one credential.
+func (s *settings) checkCredential(in connectors.Settings) error {
+	for _, required := range []string{"tenantId", "clientId"} {
+		if _, ok := in[required]; !ok {
+			return fmt.Errorf("entra: setting %s is missing", required)
+		}
+	}
+	given := 0
+	for _, name := range []string{"clientSecret", "certificate", "federatedTokenFile"} {
+		if _, ok := in[name]; ok {
+			given++
+		}
+	}
+	if given != 1 {
+		return errors.New("entra: exactly one of the settings clientSecret, certificate and federatedTokenFile must be given")
+	}
+	if s.certificatePassword != "" && s.certificate == "" {
+		return errors.New("entra: setting certificatePassword: there is no certificate that it could be for")
+	}
+	return nil
+}
+
+// locate sets the addresses. Authority and graphUrl replace those of the cloud together, so that a secret is never sent
+// to one system for use at another.
+func (s *settings) locate(c cloud, authority, graph string) error {
+	if (authority == "") != (graph == "") {
+		return errors.New("entra: settings authority and graphUrl: give both or neither")
+	}
+	s.scope = c.graph + "/.default"
+	s.authority, s.graph = c.authority, c.graph+"/v1.0"
+	if authority != "" {
+		s.authority, s.graph = authority, graph
+	}
+	return nil
+}
+
+// reader stores what check makes of a setting's value.
+func reader[T any](to *T, check func(any) (T, error)) func(any) error {
+	return func(v any) error {
+		checked, err := check(v)
+		if err == nil {
+			*to = checked
+		}
+		return err
+	}
+}
+
+func text(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok || s == "" {
+		return "", errors.New("must be text and not empty")
+	}
+	return s, nil
+}
+
+func boolean(v any) (bool, error) {
+	b, ok := v.(bool)
+	if !ok {
+		return false, errors.New("must be true or false")
+	}
+	return b, nil
+}
+
+var (
+	guidPattern   = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	domainPattern = regexp.MustCompile(`^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)+$`)
+)
+
+func guid(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok || !guidPattern.MatchString(s) {
+		return "", errors.New("must be a GUID such as 11111111-2222-3333-4444-555555555555")
+	}
+	return s, nil
+}
+
+// tenant takes an id or one of the tenant's domains. The words common, organizations and consumers stand for any tenant
+// and cannot be used by a client that signs in as itself.
+func tenant(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok || !guidPattern.MatchString(s) && !domainPattern.MatchString(s) {
+		return "", errors.New("must be the tenant's GUID or one of its domains, such as contoso.onmicrosoft.com")
+	}
+	return s, nil
+}
+
+func cloudNamed(v any) (string, error) {
+	s, _ := v.(string)
+	if _, known := clouds[s]; !known {
+		return "", fmt.Errorf("must be one of %s", strings.Join(sortedKeys(clouds), ", "))
+	}
+	return s, nil
+}
+
+// baseURL refuses plain HTTP but to this machine, since every request carries a secret or a token.
+func baseURL(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", errors.New("must be text")
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return "", errors.New("must be an absolute URL such as https://graph.microsoft.com/v1.0")
+	}
+	switch {
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", errors.New("must not hold credentials, a query or a fragment")
+	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+		return strings.TrimRight(s, "/"), nil
+	default:
+		return "", errors.New("must be https: plain http is for localhost, 127.0.0.1 and ::1 only")
+	}
+}
+
+// loopback names the hosts to which the SDK sends a token in the clear.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && (ip.Equal(net.IPv4(127, 0, 0, 1)) || ip.Equal(net.IPv6loopback))
+}
+
+func httpsURL(v any) (string, error) {
+	s, _ := v.(string)
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return "", errors.New("must be an absolute https URL")
+	}
+	return s, nil
+}
+
+func kinds(v any) ([]string, error) {
+	all := []string{kindGroup, kindLicence, kindAppRole}
+	list, err := texts(v)
+	for _, kind := range list {
+		if !slices.Contains(all, kind) {
+			err = errors.New("not a kind")
+		}
+	}
+	if err != nil || len(list) == 0 {
+		return nil, fmt.Errorf("must be a list of some of %s, each once", strings.Join(all, ", "))
+	}
+	return list, nil
+}
+
+func attributeNames(v any) ([]string, error) {
+	list, err := texts(v)
+	for _, name := range list {
+		if !namePattern.MatchString(name) || strings.Contains(name, ".") || reserved(name) || slices.Contains(readAlways, name) {
+			err = errors.New("not a name")
+		}
+	}
+	if err != nil {
+		return nil, errors.New("must be a list of the user's properties that are not read anyway, such as extension_{appId}_costCentre, each once")
+	}
+	return list, nil
+}
+
+// texts reads a list without repetition.
+func texts(v any) ([]string, error) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, errors.New("no list")
+	}
+	out := make([]string, 0, len(list))
+	for _, item := range list {
+		s, ok := item.(string)
+		if !ok || s == "" || slices.Contains(out, s) {
+			return nil, errors.New("not text, or twice")
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// pageSize takes whichever number type the settings' decoder made.
+func pageSize(v any) (int, error) {
+	var f float64
+	switch n := v.(type) {
+	case int:
+		f = float64(n)
+	case int64:
+		f = float64(n)
+	case uint64:
+		f = float64(n)
+	case float64:
+		f = n
+	}
+	if f != math.Trunc(f) || f < 1 || f > maxPageSize {
+		return 0, fmt.Errorf("must be a whole number from 1 to %d", maxPageSize)
+	}
+	return int(f), nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -63,8 +63,8 @@ func percentile(sorted []time.Duration, p int) time.Duration {
 }
 
 // TestABurstDelaysNoOtherOrganization is invariant 6, scaled down: while one organization imports many joiners at once,
-// another's joiner does not wait for them. The cores that both share are busy, so it is slower than alone: docs/results.md
-// has the figures; what is asserted is that it does not stand in the other's queue.
+// another's take about twice as long as alone, and do not wait for them. The two share two busy cores with everything
+// else, so the bound that is asserted leaves room for noise; docs/results.md has the figures.
 func TestABurstDelaysNoOtherOrganization(t *testing.T) {
 	w := newWorld(t, settings{})
 	quiet := w.another(settings{})
@@ -83,6 +83,8 @@ func TestABurstDelaysNoOtherOrganization(t *testing.T) {
 	for _, p := range []int{50, 90, 99} {
 		t.Logf("p%d: alone %v, beside a burst of %d, which took %v: %v", p, percentile(alone, p), burst, drained.Round(time.Second), percentile(beside, p))
 	}
+	require.Less(t, percentile(beside, 50), 3*percentile(alone, 50))
+	require.Less(t, percentile(beside, 99), drained/20, "nobody waits for the other's queue")
 }
 
 func burstPerson(n int) fact {

@@ -50,8 +50,8 @@ const inEngineFor = 3 * time.Second
 // Room bounds what Claim hands out.
 type Room struct {
 	Pokes int // at most so many
-	// Engine is how many people may be in the engine at once, divided among the organizations that have work; each has a
-	// place at least. What waits in the outbox can be overtaken by a leave, or by another organization, at no cost; what
+	// Engine is how many people may be in the engine at once. Several organizations that have work divide it and leave one
+	// share free, so that whoever comes finds the engine less than full; each has a place at least. What waits in the outbox can be overtaken by a leave, or by another organization, at no cost; what
 	// waits in the engine's queues cannot.
 	Engine int
 	// Delivering says how many pokes of each organization are on their way, which counts as being in the engine. An
@@ -75,7 +75,7 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, r
 			select (select o.org from outbox o where o.org > orgs.org order by o.org limit 1) from orgs where orgs.org is not null
 		), share as (
 			select greatest(1, ceil($3::numeric / greatest(1, count(*)))) as n,
-				greatest(1, $4 / greatest(1, (select count(*) from (select org from orgs where org is not null union select unnest($6::text[])) active))) as most
+				greatest(1, $4 / greatest(1, (select case when count(*) > 1 then count(*) + 1 else count(*) end from (select org from orgs where org is not null union select unnest($6::text[])) active))) as most
 			from orgs where org is not null
 		), room as (
 			select orgs.org, least(share.n, share.most

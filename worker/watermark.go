@@ -78,9 +78,10 @@ func (w *watermark) read(ctx context.Context, handle client.ScheduleHandle) (mar
 	if err != nil {
 		return 0, false, err
 	}
-	if _, err := fmt.Sscanf(description.Schedule.State.Note, noteFormat, &mark); err != nil {
+	note := description.Schedule.State.Note
+	if n, _ := fmt.Sscanf(note, noteFormat, &mark); n == 0 {
+		// It counts as a Temporal that was set back, which does no harm.
 		w.log.WarnContext(ctx, "somebody changed the note of the Schedule that keeps the watermark", "schedule", handle.GetID())
-		return 0, true, nil // which counts as a Temporal that was set back, and does no harm
 	}
 	return mark, true, nil
 }

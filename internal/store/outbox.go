@@ -51,8 +51,8 @@ const inEngineFor = 3 * time.Second
 type Room struct {
 	Pokes int // at most so many
 	// Engine is how many people may be in the engine at once. Several organizations that have work divide it and leave one
-	// share free, so that whoever comes finds the engine less than full; each has a place at least. What waits in the outbox can be overtaken by a leave, or by another organization, at no cost; what
-	// waits in the engine's queues cannot.
+	// share free, so that whoever comes finds the engine less than full; each has a place at least. What waits in the
+	// outbox can be overtaken by a leave, or by another organization, at no cost; what waits in the engine's queues cannot.
 	Engine int
 	// Delivering says how many pokes of each organization are on their way, which counts as being in the engine. An
 	// organization that is named counts as having work, whatever the outbox holds of it.
@@ -73,9 +73,11 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, r
 			(select org from outbox order by org limit 1)
 			union all
 			select (select o.org from outbox o where o.org > orgs.org order by o.org limit 1) from orgs where orgs.org is not null
+		), active as (
+			select count(*) as n from (select org from orgs where org is not null union select unnest($6::text[])) named
 		), share as (
 			select greatest(1, ceil($3::numeric / greatest(1, count(*)))) as n,
-				greatest(1, $4 / greatest(1, (select case when count(*) > 1 then count(*) + 1 else count(*) end from (select org from orgs where org is not null union select unnest($6::text[])) active))) as most
+				(select greatest(1, case when a.n > 1 then $4 / (a.n + 1) else $4 end) from active a) as most
 			from orgs where org is not null
 		), room as (
 			select orgs.org, least(share.n, share.most

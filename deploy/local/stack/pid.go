@@ -121,9 +121,12 @@ func Terminate(file string, atMost time.Duration) (bool, error) {
 }
 
 // killTree kills a process, its group and its descendants. Postgres needs the last: its children make groups of their
-// own, and a new server refuses to start while one of them holds the old shared memory. The parent goes first, so that
-// it starts nothing anew.
+// own, and a new server refuses to start while one of them holds the old shared memory. The parent is stopped before they
+// are looked for: else it could start another that nobody sees.
 func killTree(pid int) {
+	_ = syscall.Kill(pid, syscall.SIGSTOP)
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline) && !stopped(pid); time.Sleep(time.Millisecond) {
+	}
 	descendants := descendantsOf(pid)
 	_ = syscall.Kill(-pid, syscall.SIGKILL)
 	_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -139,6 +142,12 @@ func killTree(pid int) {
 			}
 		}
 	}
+}
+
+// stopped reports whether the process runs no more; one that is gone does not either.
+func stopped(pid int) bool {
+	fields, err := procStat(pid)
+	return err != nil || fields[0] == "T" || fields[0] == "Z"
 }
 
 func zombie(pid int) bool {

@@ -116,7 +116,7 @@ func (a *Activities) failed(ctx context.Context, at *target, request workflows.A
 	if ctx.Err() == nil && !unverified {
 		a.judge(ctx, at, job, request, kind == connectors.KindUnavailable || kind == connectors.KindAmbiguous)
 	}
-	outcome := a.verdict(ctx, at, request, job, kind)
+	outcome := a.verdict(ctx, at, request, job, kind, finding.Action)
 	recordCtx, done := recording(ctx)
 	defer done()
 	recorded, err := job.SetBack(recordCtx, outcome, clean, finding)
@@ -133,10 +133,14 @@ func (a *Activities) failed(ctx context.Context, at *target, request workflows.A
 }
 
 // verdict is "" while the attempt should be tried again at once.
-func (a *Activities) verdict(ctx context.Context, at *target, request workflows.ApplyRequest, job *lifecycle.Job, kind connectors.Kind) workflows.Outcome {
+func (a *Activities) verdict(ctx context.Context, at *target, request workflows.ApplyRequest, job *lifecycle.Job,
+	kind connectors.Kind, action string,
+) workflows.Outcome {
 	switch {
 	case ctx.Err() != nil:
 		return ""
+	case kind == connectors.KindConflict && action == lifecycle.ActionCreate && a.lifecycle.Now().Sub(job.FirstFailure()) < job.Target.SettleLag:
+		return "" // it may be this person's own account, made by an earlier attempt, that look-ups do not show yet
 	case kind.Permanent(), kind == connectors.KindConflict:
 		return workflows.OutcomeFailed
 	case kind == connectors.KindThrottled && !job.Step.Leave:

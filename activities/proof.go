@@ -48,30 +48,82 @@ func (w work) proveRevoked(ctx context.Context, reading lifecycle.Reading) (life
 	}
 	evidence := map[string]any{"found": reading.Found, "enabled": reading.Enabled}
 	reading.Findings = append(reading.Findings,
-		w.verified(lifecycle.ActionDisable, evidence),
 		w.verified(lifecycle.ActionRemoveMemberships, map[string]any{"found": reading.Found, "memberships": 0}),
 		w.verified(lifecycle.ActionDelete, evidence))
-	sessions, err := w.proveSessionsEnded(ctx, reading.Found)
-	reading.Findings = append(reading.Findings, sessions)
-	return reading, err
+	proofs := []proof{w.sessionsEnded()}
+	if deactivator, ok := w.connector.(connectors.Deactivator); ok && w.job.Step.Leave {
+		proofs = append(proofs, proof{lifecycle.ActionDisable, deactivator.Deactivated, "the account is not deactivated"})
+	} else {
+		reading.Findings = append(reading.Findings, w.verified(lifecycle.ActionDisable, evidence))
+	}
+	if w.job.Step.Leave {
+		proofs = append(proofs, w.passwordReset(), w.factorsReset())
+	}
+	for _, p := range proofs {
+		finding, err := w.prove(ctx, p, reading.Found)
+		if err != nil {
+			return reading, err
+		}
+		reading.Findings = append(reading.Findings, finding)
+	}
+	return reading, nil
 }
 
-func (w work) proveSessionsEnded(ctx context.Context, found bool) (store.Finding, error) {
-	sessions, ok := w.connector.(connectors.SessionEnder)
-	if !ok {
-		return store.Finding{Action: lifecycle.ActionEndSessions, Status: "unsupported", Code: string(connectors.KindUnsupported)}, nil
+// proof reads back one part of a revocation. Without read the target cannot do the part.
+type proof struct {
+	action string
+	read   func(ctx context.Context, nativeID string) (bool, connectors.Evidence, error)
+	denial string // what to say when the reading shows otherwise
+}
+
+func (w work) sessionsEnded() proof {
+	p := proof{action: lifecycle.ActionEndSessions, denial: "sessions are left"}
+	if sessions, ok := w.connector.(connectors.SessionEnder); ok {
+		p.read = func(ctx context.Context, id string) (bool, connectors.Evidence, error) {
+			return sessions.SessionsEnded(ctx, id, w.job.Since())
+		}
+	}
+	return p
+}
+
+func (w work) passwordReset() proof {
+	p := proof{action: lifecycle.ActionResetPassword, denial: "the password is the old one"}
+	if passwords, ok := w.connector.(connectors.PasswordResetter); ok {
+		p.read = func(ctx context.Context, id string) (bool, connectors.Evidence, error) {
+			return passwords.PasswordReset(ctx, id, w.job.Since())
+		}
+	}
+	return p
+}
+
+func (w work) factorsReset() proof {
+	p := proof{action: lifecycle.ActionResetFactors, denial: "authentication factors are left"}
+	if factors, ok := w.connector.(connectors.FactorResetter); ok {
+		p.read = factors.FactorsReset
+	}
+	return p
+}
+
+// prove holds one proof. What the target or this account cannot have is recorded as unsupported, never as verified.
+func (w work) prove(ctx context.Context, p proof, found bool) (store.Finding, error) {
+	unable := store.Finding{Action: p.action, Status: "unsupported", Code: string(connectors.KindUnsupported)}
+	if p.read == nil {
+		return unable, nil
 	}
 	if !found {
-		return w.verified(lifecycle.ActionEndSessions, map[string]any{"found": false}), nil
+		return w.verified(p.action, map[string]any{"found": false}), nil
 	}
-	ended, evidence, err := sessions.SessionsEnded(ctx, w.job.Account.NativeID, w.job.Began())
-	if err == nil && !ended {
-		err = w.mismatch("sessions are left")
+	shown, evidence, err := p.read(ctx, w.job.Account.NativeID)
+	if connectors.KindOf(err) == connectors.KindUnsupported {
+		return unable, nil
+	}
+	if err == nil && !shown {
+		err = w.mismatch("%s", p.denial)
 	}
 	if err != nil {
-		return store.Finding{}, acting(lifecycle.ActionEndSessions, err)
+		return store.Finding{}, acting(p.action, err)
 	}
-	return w.verified(lifecycle.ActionEndSessions, evidence), nil
+	return w.verified(p.action, evidence), nil
 }
 
 // proveApplied holds the reading against a wish and makes the evidence.
@@ -103,13 +155,13 @@ func (w work) proveApplied(ctx context.Context, reading lifecycle.Reading, accou
 		reading.Findings = append(reading.Findings, w.verified(lifecycle.ActionRevoke+e.Kind+"/"+e.Name, map[string]any{"held": false}))
 	}
 	evidence := map[string]any{"nativeId": account.NativeID, "enabled": reading.Enabled, "attributes": slices.Sorted(maps.Keys(wish.Attributes))}
-	for _, action := range []string{lifecycle.ActionCreate, lifecycle.ActionUpdate, lifecycle.ActionEnable, lifecycle.ActionDisable} {
+	for _, action := range []string{lifecycle.ActionCreate, lifecycle.ActionRestore, lifecycle.ActionUpdate, lifecycle.ActionEnable, lifecycle.ActionDisable} {
 		reading.Findings = append(reading.Findings, w.verified(action, evidence))
 	}
 	if wish.Enabled {
 		return reading, nil
 	}
-	sessions, err := w.proveSessionsEnded(ctx, true)
+	sessions, err := w.prove(ctx, w.sessionsEnded(), true)
 	reading.Findings = append(reading.Findings, sessions)
 	return reading, err
 }

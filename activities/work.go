@@ -110,7 +110,6 @@ func (w work) change(ctx context.Context, action string, call func() error) erro
 
 // apply makes the account what policy says.
 func (w work) apply(ctx context.Context, account connectors.Account, found bool) (lifecycle.Reading, error) {
-	wish := w.job.Step.Wish
 	writer, ok := w.connector.(connectors.AccountWriter)
 	if !ok {
 		return lifecycle.Reading{}, acting(lifecycle.ActionCreate, unsupported("write accounts"))
@@ -118,46 +117,133 @@ func (w work) apply(ctx context.Context, account connectors.Account, found bool)
 	if !found && w.job.Step.Held {
 		return w.read(ctx) // there is nothing to disable, and nothing may be made
 	}
-	created := !found
-	if created {
-		err := w.change(ctx, lifecycle.ActionCreate, func() (err error) {
-			account, err = writer.CreateAccount(ctx, connectors.Account{Enabled: wish.Enabled, Attributes: present(wish.Attributes)})
-			return err
-		})
-		if err != nil {
+	var held []connectors.Entitlement // of a new account, as far as it was made with any
+	restored, created := false, false
+	if !found {
+		var err error
+		if account, restored, err = w.restore(ctx); err != nil {
 			return lifecycle.Reading{}, err
 		}
-		if err := w.job.Saw(ctx, account.NativeID); err != nil {
-			return lifecycle.Reading{}, acting(lifecycle.ActionCreate, err)
+		if created = !restored; created {
+			if account, held, err = w.create(ctx, writer); err != nil {
+				return lifecycle.Reading{}, err
+			}
 		}
-	} else if err := w.amend(ctx, writer, account); err != nil {
-		return lifecycle.Reading{}, err
 	}
-	if err := w.entitle(ctx, account.NativeID, created); err != nil {
+	if !created {
+		if err := w.amend(ctx, writer, account, restored); err != nil {
+			return lifecycle.Reading{}, err
+		}
+	}
+	if err := w.entitle(ctx, account.NativeID, created, held); err != nil {
 		return lifecycle.Reading{}, err
 	}
 	return w.read(ctx)
 }
 
-// amend changes what differs in an account that exists.
-func (w work) amend(ctx context.Context, writer connectors.AccountWriter, account connectors.Account) error {
-	wish := w.job.Step.Wish
-	if changes := difference(wish.Attributes, account.Attributes); len(changes) > 0 {
-		err := w.change(ctx, lifecycle.ActionUpdate, func() error { return writer.UpdateAccount(ctx, account.NativeID, changes) })
+// restore brings back a deleted account of this person, with its native id, where the target keeps deleted accounts.
+func (w work) restore(ctx context.Context) (account connectors.Account, restored bool, err error) {
+	restorer, ok := w.connector.(connectors.AccountRestorer)
+	if !ok {
+		return account, false, nil
+	}
+	var deleted []connectors.Account
+	for _, value := range w.job.Step.CorrelateValues {
+		found, err := restorer.FindDeleted(ctx, w.job.Target.Correlate, value)
 		if err != nil {
+			return account, false, acting("look up deleted", err)
+		}
+		deleted = append(deleted, found...)
+	}
+	switch {
+	case len(deleted) == 0:
+		return account, false, nil
+	case len(deleted) > 1:
+		return account, false, acting(lifecycle.ActionRestore, identity.Errorf(identity.Conflict,
+			"%d deleted accounts in %s have this person's %s: restore one of them, or delete them for good, then retry",
+			len(deleted), w.job.Step.Target, w.job.Target.Correlate))
+	}
+	err = w.change(ctx, lifecycle.ActionRestore, func() (err error) {
+		account, err = restorer.RestoreAccount(ctx, deleted[0].NativeID)
+		return err
+	})
+	if connectors.KindOf(err) == connectors.KindNotFound { // its time was over in between
+		return account, false, nil
+	}
+	if err == nil {
+		err = acting(lifecycle.ActionRestore, w.job.Saw(ctx, account.NativeID))
+	}
+	return account, err == nil, err
+}
+
+// create makes the account, with entitlements where the target can, and answers which those are.
+func (w work) create(ctx context.Context, writer connectors.AccountWriter) (account connectors.Account, held []connectors.Entitlement, err error) {
+	wish := w.job.Step.Wish
+	wanted := connectors.Account{Enabled: wish.Enabled, Attributes: present(wish.Attributes)}
+	call := func() (err error) {
+		account, err = writer.CreateAccount(ctx, wanted)
+		return err
+	}
+	if creator, ok := w.connector.(connectors.GrantingCreator); ok && !w.job.Step.Held && len(wish.Grants) > 0 {
+		granter, ok := w.connector.(connectors.EntitlementGranter)
+		if !ok {
+			return account, nil, acting(lifecycle.ActionGrant, unsupported("grant entitlements"))
+		}
+		entitlements, err := w.resolve(ctx, granter, wish.Grants)
+		if err != nil {
+			return account, nil, err
+		}
+		call = func() error {
+			var left []connectors.Entitlement
+			account, left, err = creator.CreateAccountWith(ctx, wanted, entitlements)
+			held = slices.DeleteFunc(slices.Clone(entitlements), func(e connectors.Entitlement) bool { return slices.Contains(left, e) })
 			return err
 		}
 	}
-	switch {
-	case wish.Enabled && !account.Enabled && !w.job.Step.MayEnable:
+	if err := w.change(ctx, lifecycle.ActionCreate, call); err != nil {
+		return account, nil, err
+	}
+	return account, held, acting(lifecycle.ActionCreate, w.job.Saw(ctx, account.NativeID))
+}
+
+// amend changes what differs in an account that exists. restored says that this attempt has just brought it back.
+func (w work) amend(ctx context.Context, writer connectors.AccountWriter, account connectors.Account, restored bool) error {
+	wish := w.job.Step.Wish
+	enable := wish.Enabled && !account.Enabled
+	if enable && !w.job.Step.MayEnable && !restored {
 		return acting(lifecycle.ActionEnable, identity.Errorf(identity.Conflict,
 			"the account was disabled in %s, not by Tenure: find out why, enable it there or end the person's employment, then retry", w.job.Step.Target))
-	case wish.Enabled && !account.Enabled:
-		return w.change(ctx, lifecycle.ActionEnable, func() error { return writer.SetEnabled(ctx, account.NativeID, true) })
-	case !wish.Enabled && account.Enabled:
+	}
+	steps := []func() error{
+		func() error { return w.update(ctx, writer, account) },
+		func() error {
+			if !enable {
+				return nil
+			}
+			return w.change(ctx, lifecycle.ActionEnable, func() error { return writer.SetEnabled(ctx, account.NativeID, true) })
+		},
+	}
+	if _, ok := w.connector.(connectors.Deactivator); ok { // nothing can be written to one who was deactivated
+		slices.Reverse(steps)
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if !wish.Enabled && account.Enabled {
 		return w.disable(ctx, writer, account.NativeID)
 	}
 	return nil
+}
+
+// update writes the attributes that differ.
+func (w work) update(ctx context.Context, writer connectors.AccountWriter, account connectors.Account) error {
+	changes := difference(w.job.Step.Wish.Attributes, account.Attributes)
+	if len(changes) == 0 {
+		return nil
+	}
+	return w.change(ctx, lifecycle.ActionUpdate, func() error { return writer.UpdateAccount(ctx, account.NativeID, changes) })
 }
 
 // disable disables the account and ends its sessions, in that order: a session ended before could be opened again.
@@ -174,7 +260,7 @@ func (w work) disable(ctx context.Context, writer connectors.AccountWriter, nati
 
 // entitle takes back the recorded grants that are no longer due, then makes those that are. What else the account holds
 // is not Tenure's to take.
-func (w work) entitle(ctx context.Context, nativeID string, created bool) error {
+func (w work) entitle(ctx context.Context, nativeID string, created bool, held []connectors.Entitlement) error {
 	step := w.job.Step
 	if len(step.Wish.Grants)+len(step.Revoke) == 0 {
 		return nil
@@ -183,7 +269,6 @@ func (w work) entitle(ctx context.Context, nativeID string, created bool) error 
 	if !ok {
 		return acting(lifecycle.ActionGrant, unsupported("grant entitlements"))
 	}
-	var held []connectors.Entitlement
 	if !created {
 		var err error
 		if held, err = granter.GrantsOf(ctx, nativeID); err != nil {
@@ -203,10 +288,13 @@ func (w work) entitle(ctx context.Context, nativeID string, created bool) error 
 	if step.Held {
 		return nil
 	}
-	for _, e := range step.Wish.Grants {
-		if slices.ContainsFunc(held, func(h connectors.Entitlement) bool { return h.Kind == e.Kind && h.Name == e.Name }) {
-			continue
-		}
+	missing := slices.DeleteFunc(slices.Clone(step.Wish.Grants), func(e policy.Entitlement) bool {
+		return slices.ContainsFunc(held, func(h connectors.Entitlement) bool { return h.Kind == e.Kind && h.Name == e.Name })
+	})
+	if bulk, ok := w.connector.(connectors.BulkGranter); ok && len(missing) > 1 {
+		return w.grantAll(ctx, bulk, granter, nativeID, missing)
+	}
+	for _, e := range missing {
 		if err := w.grant(ctx, granter, nativeID, e); err != nil {
 			return err
 		}
@@ -214,61 +302,51 @@ func (w work) entitle(ctx context.Context, nativeID string, created bool) error 
 	return nil
 }
 
+// resolve finds what policy calls the entitlements in the target.
+func (w work) resolve(ctx context.Context, granter connectors.EntitlementGranter, entitlements []policy.Entitlement) ([]connectors.Entitlement, error) {
+	found := make([]connectors.Entitlement, len(entitlements))
+	for i, e := range entitlements {
+		var err error
+		found[i], err = w.target.entitlement(ctx, granter, e)
+		if connectors.KindOf(err) == connectors.KindNotFound {
+			err = &connectors.Error{Kind: connectors.KindInvalid, Action: "find " + e.Kind + " " + e.Name,
+				Detail: fmt.Sprintf("%s has no %s called %q: make it there, or take it out of the policy", w.job.Step.Target, e.Kind, e.Name)}
+		}
+		if err != nil {
+			return nil, acting(lifecycle.ActionGrant+e.Kind+"/"+e.Name, err)
+		}
+	}
+	return found, nil
+}
+
 func (w work) grant(ctx context.Context, granter connectors.EntitlementGranter, nativeID string, e policy.Entitlement) error {
-	action := lifecycle.ActionGrant + e.Kind + "/" + e.Name
-	entitlement, err := w.target.entitlement(ctx, granter, e)
-	if connectors.KindOf(err) == connectors.KindNotFound {
-		return acting(action, &connectors.Error{Kind: connectors.KindInvalid, Action: "find " + e.Kind + " " + e.Name,
-			Detail: fmt.Sprintf("%s has no %s called %q: make it there, or take it out of the policy", w.job.Step.Target, e.Kind, e.Name)})
-	}
+	found, err := w.resolve(ctx, granter, []policy.Entitlement{e})
 	if err != nil {
-		return acting(action, err)
+		return err
 	}
-	err = w.change(ctx, action, func() error { return granter.Grant(ctx, nativeID, entitlement) })
+	err = w.change(ctx, lifecycle.ActionGrant+e.Kind+"/"+e.Name, func() error { return granter.Grant(ctx, nativeID, found[0]) })
 	if connectors.KindOf(err) == connectors.KindNotFound {
 		w.target.forget(e)
 	}
 	return err
 }
 
-// revoke takes everything away: the account is disabled, its sessions are ended, its memberships are removed.
-func (w work) revoke(ctx context.Context, account connectors.Account, found bool) (lifecycle.Reading, error) {
-	if !found {
-		return w.read(ctx)
+// grantAll makes several grants at once.
+func (w work) grantAll(ctx context.Context, bulk connectors.BulkGranter, granter connectors.EntitlementGranter, nativeID string,
+	missing []policy.Entitlement,
+) error {
+	found, err := w.resolve(ctx, granter, missing)
+	if err != nil {
+		return err
 	}
-	writer, ok := w.connector.(connectors.AccountWriter)
-	if !ok {
-		return lifecycle.Reading{}, acting(lifecycle.ActionDisable, unsupported("disable accounts"))
-	}
-	if account.Enabled {
-		if err := w.disable(ctx, writer, account.NativeID); err != nil {
-			return lifecycle.Reading{}, err
-		}
-	} else if sessions, ok := w.connector.(connectors.SessionEnder); ok {
-		err := w.change(ctx, lifecycle.ActionEndSessions, func() error { return sessions.EndSessions(ctx, account.NativeID) })
-		if err != nil {
-			return lifecycle.Reading{}, err
+	first := missing[0]
+	err = w.change(ctx, lifecycle.ActionGrant+first.Kind+"/"+first.Name, func() error { return bulk.GrantAll(ctx, nativeID, found) })
+	if connectors.KindOf(err) == connectors.KindNotFound {
+		for _, e := range missing {
+			w.target.forget(e)
 		}
 	}
-	if granter, ok := w.connector.(connectors.EntitlementGranter); ok {
-		held, err := granter.GrantsOf(ctx, account.NativeID)
-		if err != nil {
-			return lifecycle.Reading{}, acting(lifecycle.ActionRemoveMemberships, err)
-		}
-		for _, e := range held {
-			err := w.change(ctx, lifecycle.ActionRemoveMemberships, func() error { return granter.Revoke(ctx, account.NativeID, e) })
-			if err != nil {
-				return lifecycle.Reading{}, err
-			}
-		}
-	}
-	if w.job.Step.Delete {
-		err := w.change(ctx, lifecycle.ActionDelete, func() error { return writer.DeleteAccount(ctx, account.NativeID) })
-		if err != nil {
-			return lifecycle.Reading{}, err
-		}
-	}
-	return w.read(ctx)
+	return err
 }
 
 func unsupported(what string) error {

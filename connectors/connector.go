@@ -153,3 +153,16 @@ type EntitlementGranter interface {
 	// Revoke takes the entitlement from the account, and never anything else; one it does not hold is not an error.
 	Revoke(ctx context.Context, nativeID string, entitlement Entitlement) error
 }
+
+// BulkGranter is a target that takes several grants to one account in fewer requests than one each.
+type BulkGranter interface {
+	// GrantAll gives the account all the entitlements; those it holds already are not an error. What can be granted is, and
+	// the error is that of the others.
+	GrantAll(ctx context.Context, nativeID string, entitlements []Entitlement) error
+}
+
+// GrantingCreator is a target that can make an account which holds entitlements from the start.
+type GrantingCreator interface {
+	// CreateAccountWith is CreateAccount with entitlements. left are those that the account must still be granted.
+	CreateAccountWith(ctx context.Context, account Account, entitlements []Entitlement) (created Account, left []Entitlement, err error)
+}

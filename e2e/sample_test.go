@@ -4,19 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/client"
 
 	"github.com/tenurehq/tenure/connectors/connectortest"
 	"github.com/tenurehq/tenure/connectors/scim/simulator"
@@ -24,54 +20,19 @@ import (
 	"github.com/tenurehq/tenure/internal/apiclient"
 	"github.com/tenurehq/tenure/internal/lifecycle"
 	"github.com/tenurehq/tenure/internal/policy"
-	"github.com/tenurehq/tenure/internal/store"
 	"github.com/tenurehq/tenure/internal/testkit"
 )
 
-// acme is the sample organization, on Tenure's real processes, its targets behind proxies.
-type acme struct {
-	*world
-	binary      string
-	env         []string
-	hr          *apiclient.Client
-	api, worker *program
-}
+// acme is the sample organization, its targets behind proxies.
+type acme struct{ *deployment }
 
 // newAcme starts Tenure for the sample organization. edit changes the text of its policy files; nil leaves it.
 func newAcme(t *testing.T, db testkit.Database, temporalAddress string, edit func(string) string) *acme {
 	t.Helper()
-	a := &acme{world: &world{t: t, org: sample.Organization, db: db, systems: map[string]system{}, queue: "q-" + uuid.NewString()}, binary: buildTenure(t)}
-	var err error
-	a.store, err = store.Open(t.Context(), store.Options{URL: db.Serve})
-	require.NoError(t, err)
-	t.Cleanup(a.store.Close)
-	a.service = lifecycle.New(a.store, lifecycle.Options{Woken: func() {}})
-	a.temporal, err = client.Dial(client.Options{HostPort: temporalAddress, Namespace: testkit.TemporalNamespace, Logger: quietly()})
-	require.NoError(t, err)
-	t.Cleanup(a.temporal.Close)
-	require.NoError(t, a.store.CreateOrganization(t.Context(), a.org, a.org))
-	listen := freeAddress(t)
-	a.env = append(os.Environ(), "DATABASE_URL="+db.Serve, "TEMPORAL_ADDRESS="+temporalAddress, "TEMPORAL_NAMESPACE="+testkit.TemporalNamespace,
-		"TENURE_LISTEN="+listen, "TENURE_URL=http://"+listen, "TENURE_SWEEP_INTERVAL=1s", "TENURE_TASK_QUEUE="+a.queue, "TENURE_RUN_DIR="+t.TempDir(),
-		"TENURE_ADMIN_TOKEN="+a.newToken("admin"), "TENURE_HR_TOKEN="+a.newToken("hr"))
-	a.hr = apiclient.New("http://"+listen, a.newToken("hr"))
+	a := &acme{newDeployment(t, db, temporalAddress, sample.Organization)}
 	a.prepare(edit)
-	a.api, a.worker = a.run("api"), a.run("worker")
-	a.eventually(30*time.Second, "the API listens", func() bool {
-		connection, err := net.Dial("tcp", listen)
-		if err == nil {
-			_ = connection.Close()
-		}
-		return err == nil
-	})
+	a.begin()
 	return a
-}
-
-func (a *acme) newToken(scope string) string {
-	a.t.Helper()
-	token, _, err := a.store.CreateToken(a.t.Context(), a.org, "test", []string{scope}, time.Now().Add(time.Hour))
-	require.NoError(a.t, err)
-	return token
 }
 
 // prepare starts the targets that the policy names, with its groups, and applies it when it was edited: `tenure sample
@@ -106,22 +67,6 @@ func (a *acme) prepare(edit func(string) string) {
 		_, err = a.service.ApplyPolicy(a.t.Context(), a.org, lifecycle.Caller{Actor: "test"}, p, preview.From)
 		require.NoError(a.t, err)
 	}
-}
-
-// run starts one of Tenure's processes, until the end of the test.
-func (a *acme) run(command string) *program {
-	a.t.Helper()
-	log, err := os.Create(filepath.Join(a.t.TempDir(), command))
-	require.NoError(a.t, err)
-	p := &program{t: a.t, binary: a.binary, command: command, env: a.env, log: log}
-	p.start()
-	a.t.Cleanup(func() {
-		p.kill()
-		if text, err := os.ReadFile(log.Name()); err == nil && a.t.Failed() {
-			a.t.Logf("log of %s:\n%s", command, text[max(0, len(text)-4000):])
-		}
-	})
-	return p
 }
 
 // play runs `tenure sample play`, which compares the targets with what policy says and fails when they differ. Its
@@ -281,13 +226,4 @@ func (a *acme) requireBlocked(target string) {
 	for _, id := range ids {
 		a.eventually(20*time.Second, "no run is open", func() bool { return !a.open(lifecycle.Receipt{Identity: id}) })
 	}
-}
-
-// freeAddress is an address of the loopback that nobody listens on.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }

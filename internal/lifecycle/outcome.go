@@ -20,6 +20,7 @@ type Job struct {
 	request workflows.ApplyRequest
 	id      uuid.UUID // of the identity
 	began   time.Time
+	since   time.Time // when the plan's first attempt began
 
 	Step    AccountStep
 	Account store.Account // as it was before this attempt
@@ -65,6 +66,10 @@ func (s *Service) Begin(ctx context.Context, request workflows.ApplyRequest) (*J
 		}
 		job.Target, _ = p.Target(job.Step.Target)
 		job.PolicyVersion = ask.PolicyVersion
+		job.since = job.began
+		if ask.Since != nil {
+			job.since = *ask.Since
+		}
 		job.Health = ask.Health
 		job.Down, job.DownSince = ask.Health == "down" || ask.Health == "paused", ask.HealthSince
 		until := job.began.Add(max(job.Target.AttemptTimeout, time.Duration(request.Step.Timeout)) + job.Target.SettleLag)
@@ -202,7 +207,7 @@ func (j *Job) SetBack(ctx context.Context, outcome workflows.Outcome, clean bool
 	setback := store.Setback{Account: j.Account.ID, Epoch: j.request.Step.Epoch, Attempt: j.Account.Attempts, Outcome: string(outcome),
 		Version: j.request.Step.Version, Policy: j.request.Step.Policy, At: now,
 		Clean: clean, InFlightUntil: j.Account.InFlightUntil}
-	if outcome != "" && j.Step.Leave {
+	if outcome != "" && (j.Step.Leave || j.request.Step.Kind == workflows.StepConfirm) {
 		retry := now.Add(j.patience(now))
 		setback.RetryAt = &retry
 	}
@@ -301,6 +306,9 @@ func (j *Job) state(reading Reading) identity.AccountState {
 
 // Began is when the attempt began.
 func (j *Job) Began() time.Time { return j.began }
+
+// Since is when the plan's first attempt began: what is read back must be later, whichever attempt brought it about.
+func (j *Job) Since() time.Time { return j.since }
 
 // Fresh reports whether the account is so young that the target may not show it yet.
 func (j *Job) Fresh() bool {

@@ -19,8 +19,9 @@ import (
 
 // The deadlines of a leave's tiers, from the moment we knew of it; requirements, section 3.
 const (
-	tierOne = time.Minute
-	tierTwo = time.Hour
+	tierOne        = time.Minute
+	tierOneFactors = 5 * time.Minute
+	tierTwo        = time.Hour
 )
 
 // The bounds of the time that a leave waits before it tries a target again.
@@ -37,7 +38,10 @@ const (
 	ActionDisable           = "disable"
 	ActionEndSessions       = "end_sessions"
 	ActionRemoveMemberships = "remove_memberships"
+	ActionResetPassword     = "reset_password"
+	ActionResetFactors      = "reset_factors"
 	ActionDelete            = "delete"
+	ActionRestore           = "restore"
 	ActionGrant             = "grant:"
 	ActionRevoke            = "revoke:"
 )
@@ -301,7 +305,8 @@ func (p *planning) refreshReasons(ctx context.Context, account store.Account, de
 	return p.requestGrants(ctx, account, desired, AccountStep{Wish: wish})
 }
 
-// confirm asks for the second reading of an account that is as it should be, when its time has come.
+// confirm asks for the second reading of an account that is as it should be, when its time has come. A reading that failed
+// is asked for again, for whomever: no operation says that it failed, so no person would.
 func (p *planning) confirm(ctx context.Context, account store.Account, target policy.Target, step AccountStep) error {
 	if account.ConfirmDueAt == nil || account.ConfirmedAt != nil {
 		return nil
@@ -310,11 +315,16 @@ func (p *planning) confirm(ctx context.Context, account store.Account, target po
 	if account.RetryAt != nil && account.RetryAt.After(at) {
 		at = *account.RetryAt
 	}
+	unread := account.Outcome == outcomeBlocked || account.Outcome == outcomeFailed
+	if unread && !step.Leave && p.down[account.Target] {
+		p.waiting(account) // its return pokes
+		return nil
+	}
 	if !at.After(p.asOf) {
-		if !p.due(account, step) {
+		if step.Leave && !p.due(account, step) {
 			return nil
 		}
-		if account.Outcome == outcomeBlocked || account.Outcome == outcomeFailed {
+		if unread {
 			if err := p.tx.ResumeAccount(ctx, account.ID); err != nil {
 				return err
 			}
@@ -352,6 +362,10 @@ func (p *planning) actions(account store.Account, step AccountStep) []store.Oper
 	if step.Kind == workflows.StepRevoke {
 		add(ActionDisable, 1, tierOne)
 		add(ActionEndSessions, 1, tierOne)
+		if step.Leave {
+			add(ActionResetPassword, 1, tierOne)
+			add(ActionResetFactors, 1, tierOneFactors)
+		}
 		add(ActionRemoveMemberships, 2, tierTwo)
 		if step.Delete {
 			add(ActionDelete, 4, 0)

@@ -285,15 +285,18 @@ type Asked struct {
 	PolicyVersion int64  // in force
 	Health        string // of the target
 	HealthSince   time.Time
+	Since         *time.Time // when the plan's first attempt at the account began; nil: this is the first
 }
 
 // AskedOf reads what a plan asks of an account, and what is true around it; nil when there is no such plan.
 func (tx *Tx) AskedOf(ctx context.Context, planID, account, target string) (*Asked, error) {
 	var a Asked
-	err := tx.QueryRow(ctx, `select p.steps->$3, o.held_since is not null, o.policy_version, t.health, t.health_since
+	err := tx.QueryRow(ctx, `select p.steps->$3::text, o.held_since is not null, o.policy_version, t.health, t.health_since,
+			(select min(x.started_at) from operations x where x.org = p.org and x.account_id = $3::text::uuid and x.plan_id = p.id
+				and x.status in ('requested', 'running', 'done', 'verified', 'blocked', 'failed', 'held'))
 		from plans p join organizations o on o.id = p.org join targets t on t.org = p.org and t.name = $4
-		where p.org = $1 and p.id = $2 and p.steps ? $3`, tx.Org, planID, account, target).
-		Scan(&a.Step, &a.Held, &a.PolicyVersion, &a.Health, &a.HealthSince)
+		where p.org = $1 and p.id = $2 and p.steps ? $3::text`, tx.Org, planID, account, target).
+		Scan(&a.Step, &a.Held, &a.PolicyVersion, &a.Health, &a.HealthSince, &a.Since)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

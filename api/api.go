@@ -21,7 +21,7 @@ import (
 type Options struct {
 	Service *lifecycle.Service
 	Log     *slog.Logger
-	// Registry receives the metrics and is what /metrics shows.
+	// Registry receives the metrics of HTTP and of the work that waits, and is what /metrics shows.
 	Registry *prometheus.Registry
 	// Ready reports whether what is needed besides the database can be reached; nil asks nothing.
 	Ready func(context.Context) error
@@ -33,11 +33,8 @@ const requestTimeout = time.Minute
 // New makes the handler of all routes. It panics when it cannot register its metrics, as when called twice with one
 // registry.
 func New(o Options) http.Handler {
-	router := chi.NewRouter()
-	m := newMetrics(o.Registry, o.Service, o.Log)
-	router.Use(accompany(o.Log, m), recoverPanics(o.Log), headers, readable, withTimeout(requestTimeout))
-	router.NotFound(notFound)
-	router.MethodNotAllowed(methodNotAllowed(router))
+	router := newRouter(o)
+	router.NotFound(notFound("/openapi.json lists them"))
 	description, err := json.Marshal(v1.Register(router, o.Service, o.Log))
 	if err != nil {
 		panic(fmt.Sprintf("the API's description is no JSON: %v", err))
@@ -46,6 +43,22 @@ func New(o Options) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(description)
 	})
+	return router
+}
+
+// NewOperator makes the handler of a process that has no API: health and metrics. It panics as New does.
+func NewOperator(o Options) http.Handler {
+	router := newRouter(o)
+	router.NotFound(notFound("there are /healthz, /readyz and /metrics"))
+	return router
+}
+
+// newRouter makes what every process has: health, metrics, and what surrounds each request.
+func newRouter(o Options) chi.Router {
+	router := chi.NewRouter()
+	m := newMetrics(o.Registry, o.Service, o.Log)
+	router.Use(accompany(o.Log, m), recoverPanics(o.Log), headers, readable, withTimeout(requestTimeout))
+	router.MethodNotAllowed(methodNotAllowed(router))
 	registerHealth(router, o)
 	router.Method(http.MethodGet, "/metrics", m.handler())
 	return router

@@ -142,8 +142,11 @@ func withTimeout(limit time.Duration) func(http.Handler) http.Handler {
 	}
 }
 
-func notFound(w http.ResponseWriter, _ *http.Request) {
-	problem.Write(w, problem.New(identity.NotFound, "no such route: /openapi.json lists them"))
+// notFound says which routes there are.
+func notFound(routes string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		problem.Write(w, problem.New(identity.NotFound, "no such route: "+routes))
+	}
 }
 
 // methodNotAllowed names the methods that the path has (RFC 9110, section 15.5.6).

@@ -102,9 +102,9 @@ func TestLeaversRetryIsALeave(t *testing.T) {
 	acme.send(cloudEvent("left", "left", `"employeeId":"1","lastDay":"2026-02-01"`)).is(202)
 	acme.fail(id, workflows.OutcomeBlocked)
 	h.clock.advance(5 * time.Minute)
-	require.Len(t, h.get("/v1/operations?status=blocked", acme.read).is(200).items("items"), 6)
+	require.Len(t, h.get("/v1/operations?status=blocked", acme.read).is(200).items("items"), 10)
 	stuck := h.get("/v1/operations?status=stuck", acme.read).is(200)
-	require.Len(t, stuck.items("items"), 4, "the first tier is due within a minute, the second within an hour")
+	require.Len(t, stuck.items("items"), 6, "the first tier is due within a minute, its factors within five, the second within an hour")
 	h.deliver() // what came before is on its way
 	h.post("/v1/operations/"+stuck.text("items.0.id")+"/retry", acme.admin, "").is(http.StatusAccepted)
 	pokes := h.deliver()

@@ -33,6 +33,7 @@ type relay struct {
 	now       func() time.Time
 	pace      *pace
 	turns     turns
+	metrics   *metrics
 	// wakeUrgent and wakeOther each hold at most one wake.
 	wakeUrgent, wakeOther chan struct{}
 }
@@ -109,7 +110,9 @@ type claim func(ctx context.Context, now time.Time, lease time.Duration, limit i
 
 // claimInTurn claims what is not urgent, as much as the engine has room for.
 func (r *relay) claimInTurn(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]store.Poke, error) {
-	pokes, err := r.store.Claim(ctx, now, lease, store.Room{Pokes: limit, Engine: r.pace.room(), Delivering: r.turns.counts()})
+	room := r.turns.divide()
+	room.Pokes, room.Engine = limit, r.pace.room()
+	pokes, err := r.store.Claim(ctx, now, lease, room)
 	r.turns.claimed(pokes)
 	return pokes, err
 }
@@ -136,6 +139,7 @@ func (r *relay) loop(ctx context.Context, wake <-chan struct{}, claim claim, del
 					r.postpone(ctx, p, err)
 					return
 				}
+				r.metrics.deliveries.WithLabelValues(classNames[p.Class]).Inc()
 				delivered <- p
 			})
 		}
@@ -189,6 +193,7 @@ func (r *relay) postpone(ctx context.Context, p store.Poke, cause error) {
 	if ctx.Err() != nil {
 		return // the lease runs out by itself
 	}
+	r.metrics.deliveryFailures.WithLabelValues(classNames[p.Class]).Inc()
 	delay := min(time.Second<<min(p.Attempts, 5), 20*time.Second)
 	if p.Class == identity.ClassLeave {
 		delay = min(delay, 2*time.Second)

@@ -26,6 +26,7 @@ type sweeper struct {
 	relay     *relay
 	every     time.Duration
 	log       *slog.Logger
+	metrics   *metrics
 	again     *time.Timer // for the rest of a sweep that was cut into waves
 }
 
@@ -59,6 +60,7 @@ func (s *sweeper) run(ctx context.Context) error {
 			err = s.sweep(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
+			s.metrics.sweepFailures.Inc()
 			s.log.WarnContext(ctx, "sweep", "error", store.Loggable(err))
 		}
 	}
@@ -68,6 +70,7 @@ func (s *sweeper) run(ctx context.Context) error {
 func (s *sweeper) wakeDue(ctx context.Context) error {
 	n, err := s.service.Store().EnqueueDue(ctx, s.service.Now(), sweepBatch)
 	if n > 0 {
+		s.metrics.pokes.WithLabelValues(pokedDue).Add(float64(n))
 		s.relay.woken()
 	}
 	return err
@@ -87,6 +90,7 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		}
 		if enqueued {
 			poked++
+			s.metrics.pokes.WithLabelValues(pokedSwept).Inc()
 		}
 	}
 	if poked > 0 {
@@ -96,7 +100,11 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	if len(found) == sweepBatch { // the next wave need not wait for the next sweep
 		s.again.Reset(waveEvery)
 	}
-	return s.watch(ctx)
+	if err := s.watch(ctx); err != nil {
+		return err
+	}
+	s.metrics.sweeps.Inc()
+	return nil
 }
 
 // look pokes an identity, unless a run is at work for it.

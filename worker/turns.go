@@ -1,36 +1,56 @@
 package worker
 
 import (
+	"math"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/tenurehq/tenure/internal/identity"
 	"github.com/tenurehq/tenure/internal/store"
 )
 
-// recently is how long after its last poke an organization counts as having work.
-const recently = 3 * time.Second
+const (
+	// recently is how long an organization counts as having work after its last poke, and how far back its pokes are
+	// counted.
+	recently = 3 * time.Second
+	// atWork is how long somebody who was handed in, and has not settled, has others yield.
+	atWork = time.Second
+)
 
-// turns counts the pokes of each organization that are being delivered, leaves apart. It remembers who had one of late: an
-// organization whose few joiners pass one by one has its part of the engine, also in the moments when there is none.
+// turns remembers what was handed to the engine of late, leaves apart, to divide it among the organizations. One that was
+// served much is modest beside one that was served little: it has one place, and is handed nobody while the other has
+// somebody in the engine. So an organization whose few joiners pass one by one is hardly delayed by another's import; two imports are
+// served alike, and nobody starves, since who yields is soon served less than the other.
 type turns struct {
 	mu   sync.Mutex
-	orgs map[string]turn
+	orgs map[string]*turn
 }
 
 type turn struct {
 	delivering int
 	last       time.Time
+	served     []time.Time             // in the last while
+	people     map[uuid.UUID]time.Time // handed in, and not settled
 }
 
 func (t *turns) claimed(pokes []store.Poke) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.orgs == nil {
-		t.orgs = map[string]turn{}
+		t.orgs = map[string]*turn{}
 	}
+	now := time.Now()
 	for _, p := range pokes {
-		t.orgs[p.Org] = turn{t.orgs[p.Org].delivering + 1, time.Now()}
+		each := t.orgs[p.Org]
+		if each == nil {
+			each = &turn{people: map[uuid.UUID]time.Time{}}
+			t.orgs[p.Org] = each
+		}
+		each.delivering++
+		each.last, each.served = now, append(each.served, now)
+		each.people[p.Identity] = now
 	}
 }
 
@@ -39,23 +59,59 @@ func (t *turns) ended(pokes ...store.Poke) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range pokes {
-		if each := t.orgs[p.Org]; p.Class != identity.ClassLeave && each.delivering > 0 {
-			t.orgs[p.Org] = turn{each.delivering - 1, each.last}
+		if each := t.orgs[p.Org]; each != nil && p.Class != identity.ClassLeave && each.delivering > 0 {
+			each.delivering--
 		}
 	}
 }
 
-// counts answers how many are being delivered of each organization that had one of late.
-func (t *turns) counts() map[string]int {
+// settled takes somebody who is out of the engine.
+func (t *turns) settled(org string, id uuid.UUID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	counts := map[string]int{}
+	if each := t.orgs[org]; each != nil {
+		delete(each.people, id)
+	}
+}
+
+// divide answers how many are being delivered of each organization that had one of late, and who has to be modest: who was
+// served more than twice as much as another.
+func (t *turns) divide() store.Room {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	room := store.Room{Delivering: map[string]int{}}
+	least, leastAtWork := math.MaxInt, math.MaxInt
 	for org, each := range t.orgs {
-		if each.delivering == 0 && time.Since(each.last) > recently {
+		each.forget(now)
+		if each.delivering == 0 && now.Sub(each.last) > recently {
 			delete(t.orgs, org)
 			continue
 		}
-		counts[org] = each.delivering
+		room.Delivering[org] = each.delivering
+		least = min(least, len(each.served))
+		if len(each.people) > 0 {
+			leastAtWork = min(leastAtWork, len(each.served))
+		}
 	}
-	return counts
+	for org, each := range t.orgs {
+		if len(each.served)/2 > least {
+			room.Modest = append(room.Modest, org)
+		}
+		if len(each.served)/2 > leastAtWork {
+			room.Yield = append(room.Yield, org)
+		}
+	}
+	return room
+}
+
+func (t *turn) forget(now time.Time) {
+	for len(t.served) > 0 && now.Sub(t.served[0]) > recently {
+		t.served = t.served[1:]
+	}
+	for id, since := range t.people {
+		if now.Sub(since) > atWork {
+			delete(t.people, id)
+		}
+	}
 }

@@ -4,10 +4,14 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
@@ -29,6 +33,8 @@ type Options struct {
 	Registry  connectors.Registry
 	TaskQueue string // of the workflows; empty: workflows.TaskQueue
 	Log       *slog.Logger
+	// Metrics receives what an operator sees of the relay and the sweeper; nil: nobody does.
+	Metrics prometheus.Registerer
 	// SweepInterval is how often lost work is looked for; 0 means 30 s. A poke is found missing after at most two sweeps.
 	SweepInterval time.Duration
 	// ProbeInterval is how often a target that is down is probed; 0 means 10 s.
@@ -64,23 +70,27 @@ type Worker struct {
 	relay   *relay
 	sweeper *sweeper
 	workers []worker.Worker
+	begun   atomic.Bool
 }
 
-// New makes a Worker; Run starts it.
+// New makes a Worker; Run starts it. It panics when Options.Metrics has the metrics of another Worker.
 func New(options Options) *Worker {
 	options.settle()
 	probes := &probes{client: options.Client, taskQueue: options.TaskQueue, every: options.ProbeInterval}
 	implementation := activities.New(options.Service, options.Registry, probes, options.Log)
 	w := &Worker{options: options}
+	pace := newPace()
+	metrics := newMetrics(options.Metrics, pace)
 	w.relay = &relay{client: options.Client, namespace: options.Namespace, store: options.Service.Store(), taskQueue: options.TaskQueue,
-		log: options.Log, now: options.Service.Now, pace: newPace(),
+		log: options.Log, now: options.Service.Now, pace: pace, metrics: metrics,
 		wakeUrgent: make(chan struct{}, 1), wakeOther: make(chan struct{}, 1)}
 	w.sweeper = &sweeper{client: options.Client, service: options.Service, probes: probes, relay: w.relay, every: options.SweepInterval, log: options.Log,
+		metrics:   metrics,
 		watermark: &watermark{client: options.Client, service: options.Service, taskQueue: options.TaskQueue, log: options.Log}}
 	w.workers = []worker.Worker{
 		workflowWorker(options, w.planned(implementation)),
-		targetsWorker(options, implementation, w.relay.pace, workflows.TargetsQueue(options.TaskQueue), options.Slots),
-		targetsWorker(options, implementation, w.relay.pace, workflows.UrgentQueue(options.TaskQueue), max(options.Slots/2, 4)),
+		targetsWorker(options, implementation, pace, workflows.TargetsQueue(options.TaskQueue), options.Slots),
+		targetsWorker(options, implementation, pace, workflows.UrgentQueue(options.TaskQueue), max(options.Slots/2, 4)),
 	}
 	return w
 }
@@ -90,6 +100,9 @@ func (w *Worker) planned(implementation *activities.Activities) func(context.Con
 	return func(ctx context.Context, request workflows.PlanRequest) (workflows.Plan, error) {
 		plan, err := implementation.Plan(ctx, request)
 		if err == nil && plan.Settled {
+			if id, err := uuid.Parse(request.Identity); err == nil {
+				w.relay.turns.settled(request.Org, id)
+			}
 			signalTo(w.relay.wakeOther)
 		}
 		return plan, err
@@ -146,6 +159,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			return fmt.Errorf("start worker: %w", err)
 		}
 	}
+	w.begun.Store(true)
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.relay.run(running) })
 	group.Go(func() error { return w.sweeper.run(running) })
@@ -156,6 +170,17 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	_ = stopping.Wait()
 	return err
+}
+
+// Check reports what keeps the worker from working: that Temporal cannot be reached, or that it has not begun.
+func (w *Worker) Check(ctx context.Context) error {
+	if _, err := w.options.Client.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		return fmt.Errorf("reach Temporal: %w", err)
+	}
+	if !w.begun.Load() {
+		return errors.New("the worker has not begun: it waits until Temporal serves its namespace")
+	}
+	return nil
 }
 
 // ready waits for Temporal, and does nothing before it knows whether the database was set back behind it; false means

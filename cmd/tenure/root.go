@@ -60,9 +60,7 @@ and TENURE_HR_TOKEN by what they need. Commands for the operator of the machine 
 		&cobra.Group{ID: groupPolicy, Title: "Policy and data:"},
 		&cobra.Group{ID: groupPeople, Title: "Look and mend:"},
 	)
-	simulate := newSimulateCommand()
-	asGroup(simulate)
-	addTo(root, groupService, newServeCommand(), newAPICommand(), newWorkerCommand(), simulate)
+	addTo(root, groupService, newServeCommand(), newAPICommand(), newWorkerCommand(), newSimulateCommand(a))
 	addTo(root, groupOperator, newMigrateCommand(a), newOrgCommand(a), newTokenCommand(a))
 	addTo(root, groupPolicy, newApplyCommand(a), newPolicyCommand(a), newImportCommand(a), newSampleCommand(a))
 	addTo(root, groupPeople, newIdentityCommand(a), newExplainCommand(a), newOperationCommand(a), newTargetCommand(a),

@@ -11,6 +11,8 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"github.com/tenurehq/tenure/connectors"
+	"github.com/tenurehq/tenure/connectors/entra"
+	"github.com/tenurehq/tenure/connectors/okta"
 	"github.com/tenurehq/tenure/connectors/scim"
 	process "github.com/tenurehq/tenure/internal/app"
 	"github.com/tenurehq/tenure/internal/config"
@@ -19,7 +21,9 @@ import (
 // registry has the connectors of this binary: a new one is one line here.
 func registry() connectors.Registry {
 	return connectors.Registry{
-		"scim": scim.New,
+		"entra": entra.New,
+		"okta":  okta.New,
+		"scim":  scim.New,
 	}
 }
 
@@ -34,7 +38,7 @@ func newAPICommand() *cobra.Command {
 	return newAppCommand("api", "Run the HTTP API alone", func(*process.App) {})
 }
 
-// newWorkerCommand runs the worker alone.
+// newWorkerCommand runs the worker alone. It never listens where the API does: both run with the same environment.
 func newWorkerCommand() *cobra.Command {
 	return newAppCommand("worker", "Run the worker, the relay and the sweeper alone",
 		func(a *process.App) { a.Work, a.Listen = true, "" })
@@ -46,8 +50,9 @@ func newAppCommand(use, short string, shape func(*process.App)) *cobra.Command {
 		Short: short,
 		Long: short + `.
 
-Its settings come from the environment: DATABASE_URL, TENURE_LISTEN, the TEMPORAL_* variables of Temporal's own tools,
-and those listed in docs/operations.md. It stops cleanly on SIGINT and SIGTERM.`,
+Its settings come from the environment: DATABASE_URL, TENURE_LISTEN (of the API) or TENURE_WORKER_LISTEN (of the worker
+alone), the TEMPORAL_* variables of Temporal's own tools, and those listed in docs/operations.md. It stops cleanly on
+SIGINT and SIGTERM.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, err := newApp(cmd)
@@ -78,6 +83,7 @@ func newApp(cmd *cobra.Command) (*process.App, error) {
 	return &process.App{
 		DatabaseURL:   settings.DatabaseURL,
 		Listen:        settings.Listen,
+		WorkerListen:  settings.WorkerListen,
 		Temporal:      temporal,
 		TaskQueue:     settings.TaskQueue,
 		Registry:      registry(),

@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -16,16 +17,12 @@ import (
 )
 
 // newSimulateCommand serves stand-ins of target systems, for the sample and for trying things out.
-func newSimulateCommand() *cobra.Command {
-	command := &cobra.Command{
-		Use:   "simulate",
-		Short: "Serve a simulated target system, for trying things out",
-	}
-	command.AddCommand(newSimulateSCIMCommand())
-	return command
+func newSimulateCommand(a *app) *cobra.Command {
+	return newGroupCommand("simulate", "Serve a simulated target system, for trying things out",
+		newSimulateSCIMCommand(a), newSimulateEntraCommand(a), newSimulateOktaCommand(a))
 }
 
-func newSimulateSCIMCommand() *cobra.Command {
+func newSimulateSCIMCommand(a *app) *cobra.Command {
 	var listen, data, name, tokenVariable, groups string
 	command := &cobra.Command{
 		Use:   "scim",
@@ -37,15 +34,21 @@ It stands for a real application in the sample and in trials. It checks the bear
 		Example: `  TENURE_SAMPLE_CRM_TOKEN=secret tenure simulate scim --name crm --listen 127.0.0.1:8090 --data .run/crm --token-env TENURE_SAMPLE_CRM_TOKEN`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			token := os.Getenv(tokenVariable)
-			if token == "" {
-				return fmt.Errorf("the variable %s is not set: it holds the bearer token that callers must show", tokenVariable)
+			token, err := a.secretOfSimulator(tokenVariable, "the bearer token that callers must show")
+			if err != nil {
+				return err
 			}
 			options := simulator.Options{Token: token, Folder: data}
 			if groups != "" {
 				options.Groups = strings.Split(groups, ",")
 			}
-			return simulateSCIM(cmd.Context(), listen, name, options)
+			handler, err := simulator.New(options)
+			if err != nil {
+				return fmt.Errorf("open the data of %s: %w", name, err)
+			}
+			return serveSimulator(cmd.Context(), listen, nil, handler, func(address string) {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: a simulated SCIM application at http://%s\n", name, address)
+			})
 		},
 	}
 	flags := command.Flags()
@@ -57,19 +60,36 @@ It stands for a real application in the sample and in trials. It checks the bear
 	return command
 }
 
-func simulateSCIM(ctx context.Context, listen, name string, options simulator.Options) error {
-	handler, err := simulator.New(options)
-	if err != nil {
-		return fmt.Errorf("open the data of %s: %w", name, err)
+// secretOfSimulator reads a credential from the environment: on a command line everybody on the machine could see it.
+func (a *app) secretOfSimulator(variable, what string) (string, error) {
+	secret := a.getenv(variable)
+	if secret == "" {
+		return "", fmt.Errorf("the variable %s is not set: it holds %s", variable, what)
 	}
+	return secret, nil
+}
+
+// simulated is a simulator; closing it makes what it was told last.
+type simulated interface {
+	http.Handler
+	io.Closer
+}
+
+// serveSimulator serves until the context ends, and closes the simulator in any case. A nil certificate is plain HTTP.
+func serveSimulator(ctx context.Context, listen string, certificate *tls.Certificate, handler simulated, ready func(address string)) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen on %s: %w: choose another address with --listen", listen, err), handler.Close())
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	fmt.Printf("%s: a simulated SCIM application at http://%s\n", name, listener.Addr())
+	serve := func() error { return server.Serve(listener) }
+	if certificate != nil {
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12}
+		serve = func() error { return server.ServeTLS(listener, "", "") }
+	}
+	ready(listener.Addr().String())
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- serve() }()
 	select {
 	case err = <-failed:
 	case <-ctx.Done():

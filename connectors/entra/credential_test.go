@@ -45,6 +45,7 @@ func TestCredentials(t *testing.T) {
 	t.Parallel()
 	certificate, key := newCertificate(t)
 	b := newBench(t, simulator.Options{ClientCertificates: []*x509.Certificate{certificate}})
+	b.clock.advance(time.Minute) // an assertion begins at the real time, which the bench's clock must have reached
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(t, err)
 	file := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})) + string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))

@@ -2,6 +2,7 @@ package entra_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,16 +32,20 @@ func TestLicences(t *testing.T) {
 	requireKind(t, connectors.KindNotFound, err)
 
 	ada, bob := account(t, c, "ada"), account(t, c, "bob")
+	require.Empty(t, grants(t, c, ada.NativeID))
 	for range 2 {
 		require.NoError(t, c.Grant(t.Context(), ada.NativeID, e3))
 		require.Equal(t, []string{"SPE_E3"}, b.user(ada.NativeID).Licences)
+		require.Equal(t, []connectors.Entitlement{e3}, grants(t, c, ada.NativeID))
 	}
 	require.Contains(t, refusedWith(t, connectors.KindInvalid, c.Grant(t.Context(), bob.NativeID, e3)).Detail, "no seat of the licence is left")
 	for range 2 {
 		require.NoError(t, c.Revoke(t.Context(), ada.NativeID, e3))
 		require.Empty(t, b.user(ada.NativeID).Licences)
+		require.Empty(t, grants(t, c, ada.NativeID))
 	}
 	require.NoError(t, c.Grant(t.Context(), bob.NativeID, e3), "the seat is free again")
+	require.Equal(t, []connectors.Entitlement{e3}, grants(t, c, bob.NativeID))
 
 	require.NoError(t, c.UpdateAccount(t.Context(), ada.NativeID, map[string]any{"usageLocation": nil}))
 	visio := connectors.Entitlement{NativeID: otherSku, Kind: "licence", Name: "VISIO"}
@@ -49,6 +54,35 @@ func TestLicences(t *testing.T) {
 		requireKind(t, connectors.KindInvalid, c.Grant(t.Context(), ada.NativeID, connectors.Entitlement{NativeID: id, Kind: "licence"}))
 		requireKind(t, connectors.KindInvalid, c.Revoke(t.Context(), ada.NativeID, connectors.Entitlement{NativeID: id, Kind: "licence"}))
 	}
+}
+
+// GrantsOf covers every kind that is set, in the order of the setting.
+func TestGrantsOfAllKinds(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, simulator.Options{
+		Groups:   []simulator.Group{{DisplayName: "Sales"}},
+		Licences: []simulator.Licence{{SkuPartNumber: "SPE_E3", SkuID: sku, Seats: 9}, {SkuPartNumber: "VISIO", SkuID: otherSku, Seats: 9}},
+		AppRoles: []simulator.Application{{ID: appID, DisplayName: "Sheets", Roles: []simulator.AppRole{{ID: roleID, Value: "Approver"}}}},
+	})
+	c := b.connect(t, connectors.Settings{"entitlements": []any{"licence", "appRole", "group"}})
+	ada := account(t, c, "ada")
+	var want []connectors.Entitlement
+	for _, e := range []struct{ kind, name string }{{"licence", "SPE_E3"}, {"licence", "VISIO"}, {"appRole", "Sheets/Approver"}, {"group", "Sales"}} {
+		found, err := c.FindEntitlement(t.Context(), e.kind, e.name)
+		require.NoError(t, err)
+		require.NoError(t, c.Grant(t.Context(), ada.NativeID, found))
+		want = append(want, found)
+	}
+	require.Equal(t, want, grants(t, c, ada.NativeID))
+	require.NoError(t, c.Revoke(t.Context(), ada.NativeID, want[1]))
+	require.Equal(t, slices.Delete(want, 1, 2), grants(t, c, ada.NativeID))
+}
+
+func grants(t testing.TB, c connectors.EntitlementGranter, nativeID string) []connectors.Entitlement {
+	t.Helper()
+	held, err := c.GrantsOf(t.Context(), nativeID)
+	require.NoError(t, err)
+	return held
 }
 
 // A licence that comes from a group names it in licenseAssignmentStates (graph/api/resources/licenseassignmentstate).

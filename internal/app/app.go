@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
@@ -26,8 +27,10 @@ import (
 // App is one process of Tenure. Fill the fields, then Run.
 type App struct {
 	DatabaseURL string
-	// Listen is the address of the HTTP API; empty: this process serves none.
+	// Listen is the address of the HTTP API, of health and of metrics; empty: this process serves no API.
 	Listen string
+	// WorkerListen is the address of health and metrics of a worker without the API; empty: it serves none.
+	WorkerListen string
 	// Work says whether this process runs the worker, the relay and the sweeper.
 	Work bool
 
@@ -40,7 +43,7 @@ type App struct {
 	Log           *slog.Logger
 	Now           func() time.Time // nil: time.Now
 	Ready         func(App)        // called once everything runs; nil: nothing
-	Address       string           // where the API listens, known when Ready is called
+	Address       string           // where the process listens, known when Ready is called; empty: nowhere
 	Service       *lifecycle.Service
 }
 
@@ -62,39 +65,75 @@ func (a *App) Run(ctx context.Context) error {
 		return fmt.Errorf("configure Temporal: %w", err)
 	}
 	defer temporal.Close()
+	metrics := newMetrics()
 	if a.Work {
 		work = worker.New(worker.Options{Client: temporal, Namespace: a.Temporal.Namespace, Service: a.Service, Registry: a.Registry,
-			TaskQueue: a.TaskQueue, Log: a.Log, SweepInterval: a.SweepInterval, ProbeInterval: a.ProbeInterval, Slots: a.Slots})
+			TaskQueue: a.TaskQueue, Log: a.Log, Metrics: metrics, SweepInterval: a.SweepInterval, ProbeInterval: a.ProbeInterval, Slots: a.Slots})
 		woken = work.Woken
 	}
-	var listener net.Listener
-	if a.Listen != "" {
-		if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.Listen); err != nil {
-			return fmt.Errorf("listen on %s: %w: set TENURE_LISTEN to a free address", a.Listen, err)
-		}
+	listener, err := a.listen(ctx)
+	if err != nil {
+		return err
 	}
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { waker.Run(running); return nil })
-	// The worker goes on until the API has finished what it took.
-	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWorking()
-	if work != nil {
-		group.Go(func() error { return work.Run(working) })
-	}
-	if a.Listen == "" {
-		group.Go(func() error { <-running.Done(); stopWorking(); return nil })
-	} else {
-		a.Address = listener.Addr().String()
-		server := api.NewServer(api.New(api.Options{Service: a.Service, Log: a.Log, Registry: prometheus.NewRegistry()}), a.Log)
-		group.Go(func() error {
-			defer stopWorking()
-			return serve(running, server, listener)
-		})
-	}
+	a.start(running, group, work, metrics, listener)
 	if a.Ready != nil {
 		a.Ready(*a)
 	}
 	return group.Wait()
+}
+
+// start starts the worker and the server, each if this process has one. The worker goes on until the API has finished
+// what it took; a worker without the API shows its health and metrics until it has ended.
+func (a *App) start(running context.Context, group *errgroup.Group, work *worker.Worker, metrics *prometheus.Registry, listener net.Listener) {
+	last, end := context.WithCancel(context.WithoutCancel(running))
+	options := api.Options{Service: a.Service, Log: a.Log, Registry: metrics}
+	switch {
+	case a.Listen != "":
+		group.Go(func() error {
+			defer end()
+			return serve(running, api.NewServer(api.New(options), a.Log), listener)
+		})
+		if work != nil {
+			group.Go(func() error { return work.Run(last) })
+		}
+	case work != nil:
+		group.Go(func() error {
+			defer end()
+			return work.Run(running)
+		})
+		if listener != nil {
+			options.Ready = work.Check
+			group.Go(func() error { return serve(last, api.NewServer(api.NewOperator(options), a.Log), listener) })
+		}
+	default:
+		end()
+	}
+}
+
+// newMetrics makes the one registry of the process, with what Go and the operating system tell of it.
+func newMetrics() *prometheus.Registry {
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return metrics
+}
+
+// listen opens the address of this process and notes it; nil when it is to listen nowhere.
+func (a *App) listen(ctx context.Context) (net.Listener, error) {
+	address, variable := a.Listen, "TENURE_LISTEN"
+	if address == "" && a.Work {
+		address, variable = a.WorkerListen, "TENURE_WORKER_LISTEN"
+	}
+	if address == "" {
+		return nil, nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w: set %s to a free address", address, err, variable)
+	}
+	a.Address = listener.Addr().String()
+	return listener, nil
 }
 
 // shutdownTime is how long requests have to end.

@@ -27,15 +27,16 @@ func TestLoadServe(t *testing.T) {
 	require.Equal(t, Serve{DatabaseURL: url, Listen: "127.0.0.1:8080", TaskQueue: "tenure", LogFormat: LogText,
 		LogLevel: slog.LevelInfo, SweepInterval: 30 * time.Second}, s)
 
-	s, err = loadServe(from("DATABASE_URL", url, "TENURE_LISTEN", ":9", "TENURE_TASK_QUEUE", "q", "TENURE_LOG_FORMAT", "json",
+	s, err = loadServe(from("DATABASE_URL", url, "TENURE_LISTEN", ":9", "TENURE_WORKER_LISTEN", "[::1]:0", "TENURE_TASK_QUEUE", "q", "TENURE_LOG_FORMAT", "json",
 		"TENURE_LOG_LEVEL", "WARN", "TENURE_SWEEP_INTERVAL", "250ms"))
 	require.NoError(t, err)
-	require.Equal(t, Serve{DatabaseURL: url, Listen: ":9", TaskQueue: "q", LogFormat: LogJSON,
+	require.Equal(t, Serve{DatabaseURL: url, Listen: ":9", WorkerListen: "[::1]:0", TaskQueue: "q", LogFormat: LogJSON,
 		LogLevel: slog.LevelWarn, SweepInterval: 250 * time.Millisecond}, s)
 
 	for name, value := range map[string]string{
 		"DATABASE_URL":          "",
 		"TENURE_LISTEN":         "8080",
+		"TENURE_WORKER_LISTEN":  "127.0.0.1:",
 		"TENURE_LOG_FORMAT":     "xml",
 		"TENURE_LOG_LEVEL":      "loud",
 		"TENURE_SWEEP_INTERVAL": "99ms",

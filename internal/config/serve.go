@@ -22,6 +22,7 @@ const (
 type Serve struct {
 	DatabaseURL   string        // DATABASE_URL
 	Listen        string        // TENURE_LISTEN, host:port; default 127.0.0.1:8080
+	WorkerListen  string        // TENURE_WORKER_LISTEN, host:port; default empty: `tenure worker` listens nowhere
 	TaskQueue     string        // TENURE_TASK_QUEUE; default tenure
 	LogFormat     LogFormat     // TENURE_LOG_FORMAT; default text
 	LogLevel      slog.Level    // TENURE_LOG_LEVEL: debug, info, warn or error; default info
@@ -33,16 +34,20 @@ func LoadServe() (Serve, error) { return loadServe(environment) }
 
 func loadServe(getenv Getenv) (Serve, error) {
 	s := Serve{
-		Listen:    valueOr(getenv, "TENURE_LISTEN", "127.0.0.1:8080"),
-		TaskQueue: valueOr(getenv, "TENURE_TASK_QUEUE", "tenure"),
-		LogFormat: LogFormat(valueOr(getenv, "TENURE_LOG_FORMAT", string(LogText))),
+		Listen:       valueOr(getenv, "TENURE_LISTEN", "127.0.0.1:8080"),
+		WorkerListen: getenv("TENURE_WORKER_LISTEN"),
+		TaskQueue:    valueOr(getenv, "TENURE_TASK_QUEUE", "tenure"),
+		LogFormat:    LogFormat(valueOr(getenv, "TENURE_LOG_FORMAT", string(LogText))),
 	}
 	var err error
 	if s.DatabaseURL, err = Database(getenv); err != nil {
 		return s, err
 	}
-	if _, port, err := net.SplitHostPort(s.Listen); err != nil || port == "" {
+	if !isHostPort(s.Listen) {
 		return s, fmt.Errorf("TENURE_LISTEN is %q: write it as host:port, as in 127.0.0.1:8080", s.Listen)
+	}
+	if s.WorkerListen != "" && !isHostPort(s.WorkerListen) {
+		return s, fmt.Errorf("TENURE_WORKER_LISTEN is %q: write it as host:port, as in 127.0.0.1:8081, or leave it empty", s.WorkerListen)
 	}
 	if s.LogFormat != LogText && s.LogFormat != LogJSON {
 		return s, fmt.Errorf("TENURE_LOG_FORMAT is %q: set it to %s or %s", s.LogFormat, LogText, LogJSON)
@@ -52,6 +57,11 @@ func loadServe(getenv Getenv) (Serve, error) {
 	}
 	s.SweepInterval, err = sweepInterval(valueOr(getenv, "TENURE_SWEEP_INTERVAL", "30s"))
 	return s, err
+}
+
+func isHostPort(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	return err == nil && port != ""
 }
 
 func logLevel(text string) (slog.Level, error) {

@@ -45,7 +45,7 @@ const (
 
 // inEngineFor is how long somebody who was handed to Temporal and has not settled counts as being in the engine. Who
 // takes longer does not keep others from their turn.
-const inEngineFor = 3 * time.Second
+const inEngineFor = 15 * time.Second
 
 // Room bounds what Claim hands out.
 type Room struct {
@@ -57,6 +57,8 @@ type Room struct {
 	// Delivering says how many pokes of each organization are on their way, which counts as being in the engine. An
 	// organization that is named counts as having work, whatever the outbox holds of it.
 	Delivering map[string]int
+	// Modest are organizations that have one place whatever their share; Yield those of which nothing is handed out now.
+	Modest, Yield []string
 }
 
 // Claim leases pokes for the given time, in a short transaction, turn by turn among the organizations, as many as there is
@@ -80,9 +82,9 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, r
 				(select greatest(1, case when a.n > 1 then $4 / (a.n + 1) else $4 end) from active a) as most
 			from orgs where org is not null
 		), room as (
-			select orgs.org, least(share.n, share.most
+			select orgs.org, least(share.n, case when orgs.org = any($9::text[]) then 1 else share.most end
 				- (select count(*) from identities i where i.org = orgs.org and i.settled_version < i.version and i.poked_at > $5)
-				- coalesce(d.n, 0))::int as n
+				- coalesce(d.n, 0))::int * (orgs.org <> all($8::text[]))::int as n
 			from share, orgs left join unnest($6::text[], $7::int[]) as d(org, n) on d.org = orgs.org where orgs.org is not null
 		), picked as (
 			select r.org, r.identity_id from room, lateral (
@@ -90,7 +92,7 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, r
 				where o.org = room.org and o.class > 1 and (o.leased_until is null or o.leased_until <= $1)
 				order by o.class, o.created_at limit greatest(room.n, 0) for update skip locked) r
 			limit $3
-		)`, now, lease, room.Pokes, room.Engine, now.Add(-inEngineFor), orgs, delivering)
+		)`, now, lease, room.Pokes, room.Engine, now.Add(-inEngineFor), orgs, delivering, append([]string{}, room.Yield...), append([]string{}, room.Modest...))
 }
 
 // ClaimUrgent is Claim for leaves, the oldest first.

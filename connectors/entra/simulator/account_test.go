@@ -176,6 +176,42 @@ func TestLicences(t *testing.T) {
 	c.want(c.get("/subscribedSkus?$filter=skuId eq '"+e3+"'"), http.StatusBadRequest)
 }
 
+// graph/api/resources/licenseassignmentstate; of a user it is returned only when selected, and read-only
+// (graph/api/resources/user).
+func TestLicenceStates(t *testing.T) {
+	t.Parallel()
+	const plan = "7547a3fe-08ee-4ccb-b430-5077c5041653"
+	c := newClient(t)
+	ada := c.create(with(person("ada"), "usageLocation", "NO"))
+	assign := func(plans ...string) {
+		added := []any{map[string]any{"skuId": e3, "disabledPlans": append([]string{}, plans...)}}
+		c.want(c.do(http.MethodPost, "/users/"+ada+"/assignLicense", map[string]any{"addLicenses": added, "removeLicenses": []any{}}), http.StatusOK)
+	}
+	states := func() any {
+		return c.want(c.get("/users/"+ada+"?$select=id,licenseAssignmentStates"), http.StatusOK).body["licenseAssignmentStates"]
+	}
+	state := func(at time.Time, plans ...any) []any {
+		return []any{map[string]any{
+			"skuId": e3, "disabledPlans": append([]any{}, plans...), "assignedByGroup": nil, "state": "Active", "error": "None",
+			"lastUpdatedDateTime": at.Format(time.RFC3339),
+		}}
+	}
+	require.Equal(t, []any{}, states())
+	first := c.clock.now()
+	assign()
+	require.Equal(t, state(first), states())
+	c.clock.pass(time.Minute)
+	assign()
+	require.Equal(t, state(first), states(), "again changes nothing")
+	assign(plan)
+	require.Equal(t, state(c.clock.now(), plan), states())
+	require.Equal(t, states(), c.get("/users?$select=licenseAssignmentStates").values()[0]["licenseAssignmentStates"])
+	require.NotContains(t, c.get("/users/"+ada).body, "licenseAssignmentStates")
+	c.want(c.do(http.MethodPatch, "/users/"+ada, map[string]any{"licenseAssignmentStates": []any{}}), http.StatusBadRequest, "Request_BadRequest")
+	c.want(c.do(http.MethodPost, "/users/"+ada+"/assignLicense", map[string]any{"addLicenses": []any{}, "removeLicenses": []any{e3}}), http.StatusOK)
+	require.Equal(t, []any{}, states())
+}
+
 // graph/api/user-post-approleassignments, serviceprincipal-post-approleassignedto and their siblings.
 func TestAppRoles(t *testing.T) {
 	t.Parallel()

@@ -64,13 +64,15 @@ func (s *Simulator) addLicence(u *user, wish assigned) error {
 	if u.text("usageLocation") == "" {
 		return badRequest("License assignment cannot be done for user with invalid usage location.")
 	}
-	wish.SkuID = l.SkuID
+	wish.SkuID, wish.Updated = l.SkuID, s.now()
 	if wish.DisabledPlans == nil {
 		wish.DisabledPlans = []string{}
 	}
 	had := func(a assigned) bool { return a.SkuID == l.SkuID }
 	if i := slices.IndexFunc(u.Licences, had); i >= 0 { // again: only the disabled plans change
-		u.Licences[i] = wish
+		if !slices.Equal(u.Licences[i].DisabledPlans, wish.DisabledPlans) {
+			u.Licences[i] = wish
+		}
 		return nil
 	}
 	taken := s.store.seats[l.SkuID]
@@ -82,6 +84,20 @@ func (s *Simulator) addLicence(u *user, wish assigned) error {
 	}
 	u.Licences = append(u.Licences, wish)
 	return nil
+}
+
+// licenceStates is graph/api/resources/licenseassignmentstate. Licences of groups are not simulated, so that assignedByGroup
+// is always null. For error that page says null when all is well, and the answer shown on
+// entra/identity/users/licensing-powershell-graph-examples has the text None; so do the answers here.
+func licenceStates(licences []assigned) []any {
+	list := make([]any, 0, len(licences))
+	for _, l := range licences {
+		list = append(list, object{
+			"skuId": l.SkuID, "disabledPlans": l.DisabledPlans, "assignedByGroup": nil, "state": "Active", "error": "None",
+			"lastUpdatedDateTime": dateTime(l.Updated),
+		})
+	}
+	return list
 }
 
 // listLicenseDetails is graph/api/user-list-licensedetails.

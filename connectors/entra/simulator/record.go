@@ -48,9 +48,11 @@ type link struct {
 	At  time.Time `json:"at"`
 }
 
+// assigned is a licence that was assigned to the user itself.
 type assigned struct {
-	SkuID         string   `json:"skuId"`
-	DisabledPlans []string `json:"disabledPlans"`
+	SkuID         string    `json:"skuId"`
+	DisabledPlans []string  `json:"disabledPlans"`
+	Updated       time.Time `json:"updated"` // when it was assigned, or its plans were changed
 }
 
 type roleGrant struct {

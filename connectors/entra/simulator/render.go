@@ -94,6 +94,8 @@ func (s *store) userValue(u *user, name string) any {
 			list = append(list, object{"skuId": l.SkuID, "disabledPlans": l.DisabledPlans})
 		}
 		return list
+	case "licenseAssignmentStates":
+		return licenceStates(u.Licences)
 	case "proxyAddresses":
 		if mail := u.text("mail"); mail != "" {
 			return []any{"SMTP:" + mail}

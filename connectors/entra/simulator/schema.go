@@ -64,6 +64,7 @@ var userProperties = map[string]property{
 	"givenName":                       {kind: kindText, length: 64, byDefault: true, filters: usual},
 	"jobTitle":                        {kind: kindText, length: 128, byDefault: true, filters: usual},
 	"lastPasswordChangeDateTime":      {kind: kindTime, readOnly: true},
+	"licenseAssignmentStates":         {kind: kindObjects, readOnly: true},
 	"mail":                            {kind: kindText, byDefault: true, filters: usual, advanced: "endswith"},
 	"mailNickname":                    {kind: kindText, length: 64, filters: usual},
 	"mobilePhone":                     {kind: kindText, length: 64, byDefault: true, advanced: usual},
@@ -176,7 +177,7 @@ func changedProperties(old, u *user) map[string]bool {
 		}
 	}
 	if !reflect.DeepEqual(old.Licences, u.Licences) {
-		changed["assignedLicenses"] = true
+		changed["assignedLicenses"], changed["licenseAssignmentStates"] = true, true
 	}
 	if old.Manager != u.Manager {
 		changed["manager"] = true

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tenurehq/tenure/connectors/okta/simulator"
+)
+
+// oktaFlags are those of `tenure simulate okta`.
+type oktaFlags struct {
+	providerFlags
+	tokenVariable string
+	apps          []string
+	activationLag time.Duration
+}
+
+func newSimulateOktaCommand(a *app) *cobra.Command { return new(oktaFlags).command(a) }
+
+func (f *oktaFlags) command(a *app) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "okta",
+		Short: "Serve a simulated Okta org: the management API (/api/v1)",
+		Long: `Serve a simulated Okta org: the management API (/api/v1), as far as joiners, movers and leavers need it. It is simulated,
+not verified against the vendor.
+
+The API token is in the variable named by --token-env. The org is served over plain http, which Tenure's connector takes
+from this machine only: put a proxy with a certificate in front of it for others. When it is ready it prints the settings
+of a target.
+
+Groups and applications that are missing are created. GET /_simulator/stats counts the calls it has answered and
+GET /_simulator/users shows the users, to everybody who asks. It stops cleanly on SIGINT and SIGTERM.`,
+		Example: `  TENURE_SIMULATOR_TOKEN=secret tenure simulate okta --data .run/okta --group Sales --app Salesforce --activation-lag 2s`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options, err := f.options(a)
+			if err != nil {
+				return err
+			}
+			return f.serve(cmd.Context(), cmd.OutOrStdout(), options)
+		},
+	}
+	f.register(command, "127.0.0.1:8094")
+	flags := command.Flags()
+	flags.StringVar(&f.data, "data", "", "folder for its data; empty: in memory")
+	flags.StringVar(&f.tokenVariable, "token-env", "TENURE_SIMULATOR_TOKEN", "environment variable with the API token")
+	flags.StringArrayVar(&f.apps, "app", nil, "label of an application to create when it is missing; may be repeated")
+	flags.DurationVar(&f.activationLag, "activation-lag", 0, "how long an activation takes, such as 2s")
+	return command
+}
+
+// options checks the flags.
+func (f *oktaFlags) options(a *app) (simulator.Options, error) {
+	if err := f.check(); err != nil {
+		return simulator.Options{}, err
+	}
+	if err := checkLags(lag{"activation-lag", f.activationLag}); err != nil {
+		return simulator.Options{}, err
+	}
+	if slices.Contains(f.apps, "") {
+		return simulator.Options{}, usagef("--app is empty: give the application's label")
+	}
+	o := simulator.Options{Folder: f.data, ActivationLag: f.activationLag, SearchLag: f.searchLag, RevocationLag: f.revocationLag}
+	for _, name := range f.groups {
+		o.Groups = append(o.Groups, simulator.Group{Name: name})
+	}
+	for _, label := range f.apps {
+		o.Apps = append(o.Apps, simulator.App{Name: "bookmark", Label: label})
+	}
+	if f.limits == limitsOff {
+		o.Limits, o.Concurrency = map[simulator.Bucket]int{simulator.AllBuckets: -1}, -1
+	}
+	var err error
+	o.Token, err = a.secretOfSimulator(f.tokenVariable, "the API token that callers must show")
+	return o, err
+}
+
+func (f *oktaFlags) serve(ctx context.Context, out io.Writer, options simulator.Options) error {
+	org, err := simulator.New(options)
+	if err != nil {
+		return fmt.Errorf("open the org: %w", err)
+	}
+	return serveSimulator(ctx, f.listen, nil, org, func(address string) {
+		base := "http://" + address
+		printTarget(out, "Okta org", base, setting{"orgUrl", base}, setting{"token", "env:" + f.tokenVariable})
+	})
+}

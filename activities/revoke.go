@@ -62,8 +62,8 @@ func (w work) worthAnotherTry(err error) bool {
 	return !kind.Permanent() && w.now().Sub(w.job.FirstFailure()) < accessPatience
 }
 
-// revokePart takes one part away. What an earlier attempt did, and the target shows, is not done again. What the target
-// cannot do is no failure.
+// revokePart takes one part away, also when an earlier attempt did: what a target shows may be somebody else's doing, and
+// less than was asked for. What the target cannot do is no failure.
 func (w work) revokePart(ctx context.Context, part connectors.Revocation, writer connectors.AccountWriter, account connectors.Account) error {
 	id := account.NativeID
 	var err error
@@ -74,13 +74,13 @@ func (w work) revokePart(ctx context.Context, part connectors.Revocation, writer
 		return w.revokeGrants(ctx, id)
 	case connectors.RevokeSessions:
 		sessions, ok := w.connector.(connectors.SessionEnder)
-		if !ok || w.shown(ctx, sessions.SessionsEnded, id) {
+		if !ok {
 			return nil
 		}
 		err = w.change(ctx, lifecycle.ActionEndSessions, func() error { return sessions.EndSessions(ctx, id) })
 	case connectors.RevokePassword:
 		passwords, ok := w.connector.(connectors.PasswordResetter)
-		if !ok || !w.job.Step.Leave || w.shown(ctx, passwords.PasswordReset, id) {
+		if !ok || !w.job.Step.Leave {
 			return nil
 		}
 		err = w.change(ctx, lifecycle.ActionResetPassword, func() error { return passwords.ResetPassword(ctx, id) })
@@ -97,15 +97,6 @@ func (w work) revokePart(ctx context.Context, part connectors.Revocation, writer
 		return nil // the reading records it
 	}
 	return err
-}
-
-// shown reports whether a later attempt finds that an earlier one was enough. The first does not ask: it acts.
-func (w work) shown(ctx context.Context, read func(context.Context, string, time.Time) (bool, connectors.Evidence, error), id string) bool {
-	if w.job.Account.Attempts < 2 {
-		return false
-	}
-	done, _, err := read(ctx, id, w.job.Since())
-	return err == nil && done
 }
 
 // revokeAccess disables the account: as one who has left, where the target knows such a state.

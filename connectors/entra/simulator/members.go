@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"slices"
 )
 
@@ -257,7 +258,7 @@ func membershipListing(c *call, groups []*group, set string) listing {
 	return listing{
 		resource: groupResource, set: set, orders: []string{"displayName"},
 		items: func(after uint64, _ *expression) []candidate {
-			start, _ := slices.BinarySearchFunc(groups, after+1, func(g *group, seq uint64) int { return int(g.Seq) - int(seq) }) //nolint:gosec // far from overflow
+			start, _ := slices.BinarySearchFunc(groups, after+1, func(g *group, seq uint64) int { return cmp.Compare(g.Seq, seq) })
 			var out []candidate
 			for _, g := range groups[start:] {
 				out = append(out, groupCandidate(g, func() object {

@@ -35,7 +35,7 @@ test: ## run all tests, against a real Postgres and a real Temporal of their own
 
 .PHONY: soak
 soak: ## run the end-to-end tests at full scale (hours)
-	@TENURE_KILLS=100 TENURE_MODEL_RUNS=20000 $(LOCAL) test -- go test -count=1 -p=1 -timeout=60m -tags=soak -run='Soak|Kill|Protocol' ./e2e/...
+	@TENURE_KILLS=100 TENURE_BURST=1000 TENURE_MODEL_RUNS=20000 $(LOCAL) test -- go test -count=1 -p=1 -timeout=60m -tags=soak -run='Soak|Kill|Burst|Protocol' ./e2e/...
 
 .PHONY: bench
 bench: ## measure, against the baselines; BENCH='--quick' and more: go run ./bench -h

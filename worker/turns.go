@@ -20,7 +20,7 @@ const (
 )
 
 // turns remembers what was handed to the engine of late, leaves apart, to divide it among the organizations. One that was
-// served much is modest beside one that was served little: it has one place, and is handed nobody while the other has
+// served more is modest beside one that was served less: it has one place, and is handed nobody while the other has
 // somebody in the engine. So an organization whose few joiners pass one by one is hardly delayed by another's import; two imports are
 // served alike, and nobody starves, since who yields is soon served less than the other.
 type turns struct {
@@ -75,7 +75,7 @@ func (t *turns) settled(org string, id uuid.UUID) {
 }
 
 // divide answers how many are being delivered of each organization that had one of late, and who has to be modest: who was
-// served more than twice as much as another.
+// served more than another.
 func (t *turns) divide() store.Room {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,10 +95,10 @@ func (t *turns) divide() store.Room {
 		}
 	}
 	for org, each := range t.orgs {
-		if len(each.served)/2 > least {
+		if len(each.served) > least {
 			room.Modest = append(room.Modest, org)
 		}
-		if len(each.served)/2 > leastAtWork {
+		if len(each.served) > leastAtWork {
 			room.Yield = append(room.Yield, org)
 		}
 	}

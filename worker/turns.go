@@ -20,8 +20,8 @@ const (
 )
 
 // turns remembers what was handed to the engine of late, leaves apart, to divide it among the organizations. One that was
-// served more is modest beside one that was served less: it has one place, and is handed nobody while the other has
-// somebody in the engine. So an organization whose few joiners pass one by one is hardly delayed by another's import; two imports are
+// served clearly more is modest beside one that was served less: it has one place, and is handed nobody while the other
+// has somebody in the engine. So an organization with few joiners is hardly delayed by another's import; two imports are
 // served alike, and nobody starves, since who yields is soon served less than the other.
 type turns struct {
 	mu   sync.Mutex
@@ -75,7 +75,7 @@ func (t *turns) settled(org string, id uuid.UUID) {
 }
 
 // divide answers how many are being delivered of each organization that had one of late, and who has to be modest: who was
-// served more than another.
+// served clearly more than another.
 func (t *turns) divide() store.Room {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,15 +95,18 @@ func (t *turns) divide() store.Room {
 		}
 	}
 	for org, each := range t.orgs {
-		if len(each.served) > least {
+		if ahead(each, least) {
 			room.Modest = append(room.Modest, org)
 		}
-		if len(each.served) > leastAtWork {
+		if ahead(each, leastAtWork) {
 			room.Yield = append(room.Yield, org)
 		}
 	}
 	return room
 }
+
+// ahead leaves two imports side by side alone while they are served about alike.
+func ahead(t *turn, least int) bool { return len(t.served)*4/5 > least }
 
 func (t *turn) forget(now time.Time) {
 	for len(t.served) > 0 && now.Sub(t.served[0]) > recently {

@@ -31,7 +31,7 @@ build: ## build the tenure binary into .run/bin
 
 .PHONY: test
 test: ## run all tests, against a real Postgres and a real Temporal of their own
-	@$(LOCAL) test -- go test -timeout=20m ./...
+	@$(LOCAL) test -- go test -timeout=20m -parallel=8 ./...
 
 .PHONY: soak
 soak: ## run the end-to-end tests at full scale (hours)

@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tenurehq/tenure/api/scim"
 	v1 "github.com/tenurehq/tenure/api/v1"
 	"github.com/tenurehq/tenure/internal/lifecycle"
 )
@@ -25,6 +26,8 @@ type Options struct {
 	Registry *prometheus.Registry
 	// Ready reports whether what is needed besides the database can be reached; nil asks nothing.
 	Ready func(context.Context) error
+	// SCIM is how many requests a SCIM client may send.
+	SCIM scim.Limit
 }
 
 // requestTimeout bounds the work for one request.
@@ -35,6 +38,7 @@ const requestTimeout = time.Minute
 func New(o Options) http.Handler {
 	router := newRouter(o)
 	router.NotFound(notFound("/openapi.json lists them"))
+	scim.Register(router, scim.Options{Service: o.Service, Log: o.Log, Limit: o.SCIM})
 	description, err := json.Marshal(v1.Register(router, o.Service, o.Log))
 	if err != nil {
 		panic(fmt.Sprintf("the API's description is no JSON: %v", err))

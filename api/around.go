@@ -16,6 +16,7 @@ import (
 
 	"github.com/tenurehq/tenure/api/access"
 	"github.com/tenurehq/tenure/api/problem"
+	"github.com/tenurehq/tenure/api/scim"
 	"github.com/tenurehq/tenure/internal/identity"
 )
 
@@ -105,7 +106,20 @@ func answerPanic(log *slog.Logger, w http.ResponseWriter, r *http.Request) {
 	if wrapped, ok := w.(middleware.WrapResponseWriter); ok && wrapped.Status() != 0 {
 		panic(http.ErrAbortHandler) // half an answer is out: the connection must not look whole
 	}
-	problem.Write(w, problem.New(identity.Internal, "a fault of ours; the log has it under this request's id"))
+	refuse(w, r, problem.New(identity.Internal, "a fault of ours; the log has it under this request's id"))
+}
+
+// refuse answers with a problem, in the form that the caller reads.
+func refuse(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+	if isSCIM(r) {
+		scim.WriteProblem(w, p)
+		return
+	}
+	problem.Write(w, p)
+}
+
+func isSCIM(r *http.Request) bool {
+	return r.URL.Path == scim.Root || strings.HasPrefix(r.URL.Path, scim.Root+"/")
 }
 
 // headers sets what every answer says: nobody but the caller may keep it, and it is what its type says.
@@ -117,9 +131,14 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// readable refuses a path or query that is not text: Postgres could not compare it with anything.
+// readable refuses a path or query that is not text: Postgres could not compare it with anything. The SCIM server does so
+// itself, after it knows who asks.
 func readable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isSCIM(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		query, err := url.QueryUnescape(r.URL.RawQuery)
 		if err != nil || !isText(query) || !isText(r.URL.Path) {
 			problem.Write(w, problem.New(identity.Invalid, "the address is not UTF-8 text without U+0000"))
@@ -152,6 +171,10 @@ func notFound(routes string) http.HandlerFunc {
 // methodNotAllowed names the methods that the path has (RFC 9110, section 15.5.6).
 func methodNotAllowed(routes chi.Routes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if isSCIM(r) { // which answers every method that there is (RFC 9110, section 15.6.2)
+			scim.WriteProblem(w, &problem.Problem{Status: http.StatusNotImplemented, Detail: "There is no such method."})
+			return
+		}
 		var allowed []string
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			if routes.Match(chi.NewRouteContext(), method, r.URL.Path) {

@@ -95,6 +95,12 @@ func migrated(ctx context.Context, owner string) error { return store.Migrate(ct
 
 func start(t *testing.T) *harness {
 	t.Helper()
+	return startWith(t, func(*api.Options) {})
+}
+
+// startWith is start with other options.
+func startWith(t *testing.T, set func(*api.Options)) *harness {
+	t.Helper()
 	db := testkit.PostgresFrom(t, migrated)
 	s, err := store.Open(t.Context(), store.Options{URL: db.Serve, MaxConns: 10, UrgentConns: 2})
 	require.NoError(t, err)
@@ -102,8 +108,10 @@ func start(t *testing.T) *harness {
 	h := &harness{t: t, store: s, db: db, log: &lockedBuffer{}, ready: &readiness{},
 		clock: &clock{at: time.Now().UTC().Truncate(time.Microsecond)}}
 	h.service = lifecycle.New(s, lifecycle.Options{Now: h.clock.now})
-	server := httptest.NewServer(api.New(api.Options{Service: h.service, Registry: prometheus.NewRegistry(), Ready: h.ready.check,
-		Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}))
+	options := api.Options{Service: h.service, Registry: prometheus.NewRegistry(), Ready: h.ready.check,
+		Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	set(&options)
+	server := httptest.NewServer(api.New(options))
 	t.Cleanup(server.Close)
 	h.url = server.URL
 	return h

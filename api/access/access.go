@@ -13,6 +13,7 @@ import (
 
 	"github.com/tenurehq/tenure/internal/identity"
 	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/internal/scim"
 	"github.com/tenurehq/tenure/internal/store"
 )
 
@@ -24,10 +25,38 @@ const (
 	ScopeHR    Scope = "hr"    // send events
 	ScopeRead  Scope = "read"  // read everything of the organization
 	ScopeAdmin Scope = "admin" // change policy, targets, cases and operations
+	ScopeSCIM  Scope = "scim"  // be the organization's SCIM client
+)
+
+// The scopes of a SCIM client of which it is known who it is; without, it is recognised by what it sends (see
+// scim.Dialect). Each includes ScopeSCIM.
+const (
+	ScopeSCIMEntra = ScopeSCIM + ":" + Scope(scim.Entra)
+	ScopeSCIMOkta  = ScopeSCIM + ":" + Scope(scim.Okta)
+	ScopeSCIMRFC   = ScopeSCIM + ":" + Scope(scim.RFC)
 )
 
 // Scopes lists the scopes that a token can be given.
-func Scopes() []Scope { return []Scope{ScopeHR, ScopeRead, ScopeAdmin} }
+func Scopes() []Scope {
+	return []Scope{ScopeHR, ScopeRead, ScopeAdmin, ScopeSCIM, ScopeSCIMEntra, ScopeSCIMOkta, ScopeSCIMRFC}
+}
+
+// Within says whether a token with these scopes may do what the scope is for.
+func (s Scope) Within(scopes []string) bool {
+	return slices.ContainsFunc(scopes, func(given string) bool {
+		return given == string(s) || given == string(ScopeAdmin) || s == ScopeSCIM && strings.HasPrefix(given, string(ScopeSCIM)+":")
+	})
+}
+
+// DialectOf is the dialect that a token's scopes name; empty when none does.
+func DialectOf(scopes []string) scim.Dialect {
+	for _, given := range scopes {
+		if dialect, ok := strings.CutPrefix(given, string(ScopeSCIM)+":"); ok {
+			return scim.Dialect(dialect)
+		}
+	}
+	return ""
+}
 
 // RequestIDHeader carries the request's id, both ways.
 const RequestIDHeader = "Tenure-Request-Id"
@@ -64,16 +93,30 @@ func From(ctx context.Context) *Visit {
 // Authenticate finds the token in an Authorization header and checks that it has the scope. The error is Unauthorized
 // or Forbidden.
 func Authenticate(ctx context.Context, service *lifecycle.Service, authorization string, needed Scope) error {
-	scheme, secret, _ := strings.Cut(authorization, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return identity.Errorf(identity.Unauthorized, "send a token as `Authorization: Bearer …`; `tenure token create` makes one")
-	}
-	token, err := service.Store().Authenticate(ctx, strings.TrimSpace(secret), service.Now())
+	secret, err := bearer(authorization)
 	if err != nil {
 		return err
 	}
+	token, err := service.Store().Authenticate(ctx, secret, service.Now())
+	if err != nil {
+		return err
+	}
+	return admit(ctx, token, needed)
+}
+
+// bearer is the secret in an Authorization header (RFC 6750, section 2.1).
+func bearer(authorization string) (string, error) {
+	scheme, secret, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", identity.Errorf(identity.Unauthorized, "send a token as `Authorization: Bearer …`; `tenure token create` makes one")
+	}
+	return strings.TrimSpace(secret), nil
+}
+
+// admit lets a token's holder in, if it has the scope.
+func admit(ctx context.Context, token store.Token, needed Scope) error {
 	From(ctx).Token = &token
-	if !slices.Contains(token.Scopes, string(needed)) && !slices.Contains(token.Scopes, string(ScopeAdmin)) {
+	if !needed.Within(token.Scopes) {
 		return identity.Errorf(identity.Forbidden, "the token lacks the scope %s", needed)
 	}
 	return nil

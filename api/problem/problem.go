@@ -79,6 +79,9 @@ var statuses = map[identity.Code]int{
 	identity.Internal:     http.StatusInternalServerError,
 }
 
+// Status is the HTTP status of a code.
+func Status(code identity.Code) int { return statuses[code] }
+
 // New makes a problem of a code.
 func New(code identity.Code, detail string) *Problem {
 	return &Problem{Title: http.StatusText(statuses[code]), Status: statuses[code], Detail: detail, Code: code}

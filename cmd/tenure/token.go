@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/tenurehq/tenure/internal/config"
+	"github.com/tenurehq/tenure/api/access"
 	"github.com/tenurehq/tenure/internal/store"
 )
 
@@ -28,8 +28,10 @@ func newTokenCreateCommand(a *app) *cobra.Command {
 		Use:   "create",
 		Short: "Make a token and print it, once",
 		Long: `Makes a token for the API and prints it. It is kept as a hash only: who loses it makes another.
-The scope hr may send events, read may read, admin may do the rest.`,
+The scope hr may send events, read may read, admin may do the rest. The scope scim is for the directory's SCIM client;
+scim:entra and scim:okta say which directory it is, for one that is not recognised by what it sends.`,
 		Example: `  tenure token create --org acme --name workday --scope hr
+  tenure token create --org acme --name entra --scope scim --expires 180d
   TENURE_ADMIN_TOKEN=$(tenure token create --org acme --name ops --scope admin --expires 8h --quiet)`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			lifetime, err := parseLifetime(expires)
@@ -63,7 +65,7 @@ The scope hr may send events, read may read, admin may do the rest.`,
 	}
 	c.Flags().StringVar(&org, "org", "", "the organization's id")
 	c.Flags().StringVar(&name, "name", "", "what the token is for, as the list of tokens shows it")
-	c.Flags().StringSliceVar(&scopes, "scope", nil, "hr, admin or read; may be repeated")
+	c.Flags().StringSliceVar(&scopes, "scope", nil, scopeNames()+"; may be repeated")
 	c.Flags().StringVar(&expires, "expires", "365d", "how long it is valid: 90d, or 8h; at most 3650d")
 	c.Flags().BoolVar(&quiet, "quiet", false, "print the token and nothing else")
 	requireFlags(c, "org", "name", "scope")
@@ -72,14 +74,24 @@ The scope hr may send events, read may read, admin may do the rest.`,
 
 func checkScopes(scopes []string) error {
 	for _, scope := range scopes {
-		if !slices.Contains(config.Scopes(), config.Scope(scope)) {
-			return usagef("--scope is %q: it must be hr, admin or read", scope)
+		if !slices.Contains(access.Scopes(), access.Scope(scope)) {
+			return usagef("--scope is %q: it must be %s", scope, scopeNames())
 		}
 	}
 	if len(scopes) == 0 {
-		return usagef("--scope is empty: it must be hr, admin or read")
+		return usagef("--scope is empty: it must be %s", scopeNames())
 	}
 	return nil
+}
+
+// scopeNames lists the scopes as prose does.
+func scopeNames() string {
+	var names []string
+	for _, scope := range access.Scopes() {
+		names = append(names, string(scope))
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 const maxLifetime = 3650 * 24 * time.Hour

@@ -18,9 +18,6 @@ const (
 	ScopeRead  Scope = "read"  // reads
 )
 
-// Scopes lists all scopes.
-func Scopes() []Scope { return []Scope{ScopeHR, ScopeAdmin, ScopeRead} }
-
 const (
 	variableURL        = "TENURE_URL"
 	variableToken      = "TENURE_TOKEN"

@@ -110,9 +110,9 @@ func (e *employment) reopen() {
 }
 
 func (e *employment) applyAttributes(f *fact) {
-	e.attributes.EmployeeID = f.EmployeeID
+	e.attributes.EmployeeID = f.EmployeeID // unless the source has a key of its own and speaks of the attribute
 	for i := range textFields {
-		if raw, ok := f.Patch[textFields[i].name]; ok && i > 0 {
+		if raw, ok := f.Patch[textFields[i].name]; ok {
 			*textFields[i].of(&e.attributes) = patchText(raw)
 			e.spoken[i] = true
 		}

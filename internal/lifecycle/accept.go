@@ -184,18 +184,16 @@ func (a *acceptance) change(ctx context.Context, id uuid.UUID) error {
 
 // write stores the changed identity and pokes whoever is concerned.
 func (a *acceptance) write(ctx context.Context, row store.Identity, is identity.Situation, fresh bool) error {
-	poked, err := a.saveSituation(ctx, a.tx, a.policy, row, is, a.entry.ReceivedAt)
-	if err != nil {
+	if fresh { // what reads comes first, so that the writes travel together
+		if err := a.adoptReports(ctx, a.tx, a.policy, a.entry.EmployeeID, row.ID); err != nil {
+			return err
+		}
+	}
+	var err error
+	if a.poked, err = a.saveSituation(ctx, a.tx, a.policy, row, is, a.entry.ReceivedAt); err != nil || !fresh {
 		return err
 	}
-	a.poked = poked
-	if !fresh {
-		return nil
-	}
-	if err := a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, &row.ID); err != nil {
-		return err
-	}
-	return a.adoptReports(ctx, a.tx, a.policy, a.entry.EmployeeID, row.ID)
+	return a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, &row.ID)
 }
 
 // saveSituation writes what the sources now say of an identity under a new version, fences a leave, and pokes it. Those
@@ -268,50 +266,76 @@ func (s *Service) adoptReports(ctx context.Context, tx *store.Tx, p *policy.Poli
 // when only a person can tell.
 func (a *acceptance) correlate(ctx context.Context) (*uuid.UUID, error) {
 	alone := newTimeline([]store.SourcedEntry{{Source: a.source, Entry: a.entry}}, a.policy).at(a.entry.ReceivedAt)
-	for _, rule := range a.policy.Correlations() {
-		if _, ok := rule.Key(alone.Attributes); !ok {
+	found, err := a.match(ctx, a.tx, a.policy, a.source, alone.Attributes)
+	switch {
+	case err != nil:
+		return nil, err
+	case found.linked != nil:
+		// Somebody of this source who has left may be back under another number: that is for a person to say.
+		taken, err := a.tx.HasLinkFrom(ctx, *found.linked, a.source)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			found.candidates, found.linked = []uuid.UUID{*found.linked}, nil
+			break
+		}
+		if err := a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, found.linked); err != nil {
+			return nil, err
+		}
+		return found.linked, a.adoptReports(ctx, a.tx, a.policy, a.entry.EmployeeID, *found.linked)
+	case len(found.candidates) == 0:
+		id := uuid.New()
+		return &id, nil
+	}
+	if err := a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, nil); err != nil {
+		return nil, err
+	}
+	return nil, a.openCase(ctx, a.tx, a.caller, store.Case{Source: a.source, EmployeeID: a.entry.EmployeeID, Candidates: found.candidates,
+		Rule: found.rule, OpenedAt: a.entry.ReceivedAt})
+}
+
+// match is what the policy's rules find out about who somebody is: one identity, several that a person has to choose from,
+// or none.
+type match struct {
+	rule       string
+	linked     *uuid.UUID
+	candidates []uuid.UUID
+}
+
+// match tries the policy's correlation rules in their order.
+func (s *Service) match(ctx context.Context, tx *store.Tx, p *policy.Policy, source string, attributes identity.Attributes) (match, error) {
+	for _, rule := range p.Correlations() {
+		if _, ok := rule.Key(attributes); !ok {
 			continue
 		}
 		values := map[string]string{}
 		for _, attribute := range rule.Match {
-			values[attribute] = alone.Attributes.Text(attribute)
+			values[attribute] = attributes.Text(attribute)
 		}
-		candidates, err := a.tx.MatchIdentities(ctx, a.source, values)
+		candidates, err := tx.MatchIdentities(ctx, source, values)
 		if err != nil {
-			return nil, err
+			return match{}, err
 		}
-		if len(candidates) == 0 {
-			continue
+		switch {
+		case len(candidates) == 0:
+		case len(candidates) == 1 && rule.Link:
+			return match{rule: rule.Name, linked: &candidates[0]}, nil
+		default:
+			return match{rule: rule.Name, candidates: candidates}, nil
 		}
-		if len(candidates) == 1 && rule.Link {
-			// Somebody of this source who has left may be back under another number: that is for a person to say.
-			taken, err := a.tx.HasLinkFrom(ctx, candidates[0], a.source)
-			if err != nil {
-				return nil, err
-			}
-			if !taken {
-				if err := a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, &candidates[0]); err != nil {
-					return nil, err
-				}
-				return &candidates[0], a.adoptReports(ctx, a.tx, a.policy, a.entry.EmployeeID, candidates[0])
-			}
-		}
-		return nil, a.openCase(ctx, rule.Name, candidates)
 	}
-	id := uuid.New()
-	return &id, nil
+	return match{}, nil
 }
 
-func (a *acceptance) openCase(ctx context.Context, rule string, candidates []uuid.UUID) error {
-	if err := a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, nil); err != nil {
+// openCase asks a person who somebody is.
+func (s *Service) openCase(ctx context.Context, tx *store.Tx, caller Caller, c store.Case) error {
+	c.ID = uuid.New()
+	if err := tx.OpenCase(ctx, c); err != nil {
 		return err
 	}
-	c := store.Case{ID: uuid.New(), Source: a.source, EmployeeID: a.entry.EmployeeID, Candidates: candidates, Rule: rule, OpenedAt: a.entry.ReceivedAt}
-	if err := a.tx.OpenCase(ctx, c); err != nil {
-		return err
-	}
-	return a.tx.Audit(ctx, store.AuditEntry{Actor: a.caller.Actor, RequestID: a.caller.RequestID, Action: "case.opened", ObjectType: "case",
-		ObjectID: c.ID.String(), Detail: map[string]any{"rule": rule, "candidates": candidates}})
+	return tx.Audit(ctx, store.AuditEntry{Actor: caller.Actor, RequestID: caller.RequestID, Action: "case.opened", ObjectType: "case",
+		ObjectID: c.ID.String(), Detail: map[string]any{"rule": c.Rule, "candidates": c.Candidates}})
 }
 
 // timeline computes an identity's situation from all its sources' entries.

@@ -98,5 +98,8 @@ func (s *Service) settleCase(ctx context.Context, tx *store.Tx, c store.Case, wh
 	if err := tx.AdoptRecords(ctx, c.Source, c.EmployeeID, who); err != nil {
 		return err
 	}
+	if err := tx.AdoptScimUser(ctx, c.EmployeeID, who); err != nil {
+		return err
+	}
 	return s.adoptReports(ctx, tx, p, c.EmployeeID, who)
 }

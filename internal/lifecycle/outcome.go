@@ -200,13 +200,17 @@ func (j *Job) Contradicted(ctx context.Context) (workflows.Outcome, error) {
 	})
 }
 
+// codeThrottled is the code of an attempt for which the target had no time. A joiner or mover waits; for a leave it is a
+// failure like another.
+const codeThrottled = "throttled"
+
 // SetBack records an attempt that failed. outcome is "" while it will be tried again at once, else blocked or failed.
 // clean says that every request it made was answered.
 func (j *Job) SetBack(ctx context.Context, outcome workflows.Outcome, clean bool, finding store.Finding) (workflows.Outcome, error) {
 	now := j.service.now()
 	setback := store.Setback{Account: j.Account.ID, Epoch: j.request.Step.Epoch, Attempt: j.Account.Attempts, Outcome: string(outcome),
 		Version: j.request.Step.Version, Policy: j.request.Step.Policy, At: now,
-		Clean: clean, InFlightUntil: j.Account.InFlightUntil}
+		Clean: clean, InFlightUntil: j.Account.InFlightUntil, Busy: outcome == "" && finding.Code == codeThrottled && !j.Step.Leave}
 	if outcome != "" && (j.Step.Leave || j.request.Step.Kind == workflows.StepConfirm) {
 		retry := now.Add(j.patience(now))
 		setback.RetryAt = &retry

@@ -241,6 +241,12 @@ func (p *planning) subject(ctx context.Context) (policy.Subject, error) {
 		}
 		subject.Manager = &manager.Attributes
 	}
+	if !p.policy.Groups().None() {
+		var err error
+		if subject.Groups, err = p.tx.GroupNames(ctx, p.row.ID); err != nil {
+			return subject, err
+		}
+	}
 	return subject, p.name(ctx, &subject)
 }
 

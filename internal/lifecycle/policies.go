@@ -71,12 +71,17 @@ func (s *Service) preview(ctx context.Context, tx *store.Tx, next *policy.Policy
 	if err != nil {
 		return Preview{}, err
 	}
-	managers := map[uuid.UUID]*identity.Attributes{}
+	known := company{managers: map[uuid.UUID]*identity.Attributes{}}
 	for i := range people {
-		managers[people[i].ID] = &people[i].Attributes
+		known.managers[people[i].ID] = &people[i].Attributes
+	}
+	if !current.Groups().None() || !next.Groups().None() {
+		if known.groups, err = tx.AllGroupNames(ctx); err != nil {
+			return Preview{}, err
+		}
 	}
 	for _, person := range people {
-		s.comparePerson(&preview, counts, person, managers, current, next)
+		s.comparePerson(&preview, counts, person, known, current, next)
 	}
 	for _, c := range counts {
 		preview.Targets = append(preview.Targets, *c)
@@ -88,10 +93,17 @@ func (s *Service) preview(ctx context.Context, tx *store.Tx, next *policy.Policy
 	return preview, nil
 }
 
+// company is what policy may ask about a person besides their own attributes.
+type company struct {
+	managers map[uuid.UUID]*identity.Attributes
+	groups   map[uuid.UUID][]string
+}
+
 // comparePerson counts what changes for one person. Whoever the old policy could not be evaluated for is affected.
 func (s *Service) comparePerson(preview *Preview, counts map[string]*TargetPreview, person store.Identity,
-	managers map[uuid.UUID]*identity.Attributes, current, next *policy.Policy) {
-	subject := policy.Subject{Attributes: person.Attributes, UserName: person.UserName, Mail: person.Mail, State: person.State, AsOf: s.now()}
+	known company, current, next *policy.Policy) {
+	subject := policy.Subject{Attributes: person.Attributes, UserName: person.UserName, Mail: person.Mail, State: person.State,
+		Groups: known.groups[person.ID], AsOf: s.now()}
 	if person.StartsAt != nil {
 		subject.StartsAt = *person.StartsAt
 	}
@@ -99,7 +111,7 @@ func (s *Service) comparePerson(preview *Preview, counts map[string]*TargetPrevi
 		subject.EndsAt = *person.EndsAt
 	}
 	if person.ManagerID != nil {
-		subject.Manager = managers[*person.ManagerID]
+		subject.Manager = known.managers[*person.ManagerID]
 	}
 	tentative(next, &subject)
 	after, err := next.Desired(subject)

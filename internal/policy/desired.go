@@ -17,6 +17,8 @@ type Subject struct {
 	Attributes identity.Attributes
 	// UserName and Mail are the allocated names; empty before they are.
 	UserName, Mail string
+	// Groups are the display names of the directory's groups that the person is a member of.
+	Groups []string
 	// Manager is nil when the person has none, or none that is known.
 	Manager *identity.Attributes
 	State   identity.State
@@ -229,6 +231,8 @@ func (f *facts) ResolveName(name string) (any, bool) {
 		return types.String(f.subject.Mail), true
 	case varState:
 		return types.String(f.subject.State), true
+	case varGroups:
+		return types.NewStringList(types.DefaultTypeAdapter, f.subject.Groups), true
 	case varToday:
 		return types.String(f.now().Format(time.DateOnly)), true
 	default:

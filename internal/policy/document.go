@@ -13,6 +13,7 @@ import (
 type document struct {
 	Organization text             `json:"organization"`
 	TimeZone     text             `json:"timeZone"`
+	Provisioning *provisioningDoc `json:"provisioning,omitempty"`
 	Sources      []sourceDoc      `json:"sources,omitempty"`
 	Precedence   *precedenceDoc   `json:"precedence,omitempty"`
 	Correlation  []correlationDoc `json:"correlation,omitempty"`
@@ -42,6 +43,12 @@ func (d *document) merge(other document, problems *problemList) {
 	mergeText(&d.Organization, other.Organization, "organization", problems)
 	mergeText(&d.TimeZone, other.TimeZone, "timeZone", problems)
 	switch {
+	case d.Provisioning == nil:
+		d.Provisioning = other.Provisioning
+	case other.Provisioning != nil:
+		problems.addf(other.Provisioning.At, "provisioning", "given twice; the first is at %s", d.Provisioning.At)
+	}
+	switch {
 	case d.Precedence == nil:
 		d.Precedence = other.Precedence
 	case other.Precedence != nil:
@@ -67,6 +74,9 @@ func mergeText(into *text, other text, path string, problems *problemList) {
 // settle fills in the defaults and brings the lists whose order means nothing into the order of names.
 func (d *document) settle() {
 	d.TimeZone.orElse("UTC")
+	if d.Provisioning != nil {
+		d.Provisioning.settle()
+	}
 	for i := range d.Sources {
 		d.Sources[i].settle()
 	}

@@ -18,6 +18,7 @@ const (
 	varMail     = "mail"
 	varState    = "state"
 	varToday    = "today"
+	varGroups   = "groups"
 )
 
 const (
@@ -65,6 +66,7 @@ func newEnvironments() (*environments, error) {
 		cel.Variable(varManager, personType),
 		cel.Variable(varState, cel.StringType),
 		cel.Variable(varToday, cel.StringType),
+		cel.Variable(varGroups, cel.ListType(cel.StringType)),
 	)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
@@ -31,19 +33,20 @@ func (b *builder) compile(env *cel.Env, f formula, path string) (*expression, *c
 	if strings.TrimSpace(f.v) == "" {
 		return nil, nil // the decoder has said so
 	}
-	ast, issues := env.Compile(f.v)
+	checked, issues := env.Compile(f.v)
 	if issues.Err() != nil {
 		for _, e := range issues.Errors() {
 			b.addf(f.at, path, "%s (at character %d of line %d of %q)", e.Message, e.Location.Column()+1, e.Location.Line(), f.v)
 		}
 		return nil, nil
 	}
-	program, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
+	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
 	if err != nil {
 		b.addf(f.at, path, "cannot be made into a program: %v", err)
 		return nil, nil
 	}
-	for _, reference := range ast.NativeRep().ReferenceMap() {
+	b.noteGroups(checked.NativeRep().Expr())
+	for _, reference := range checked.NativeRep().ReferenceMap() {
 		switch reference.Name {
 		case varManager:
 			b.policy.refersToManager = true
@@ -53,7 +56,31 @@ func (b *builder) compile(env *cel.Env, f formula, path string) (*expression, *c
 			b.requireNaming(reference.Name, f, path)
 		}
 	}
-	return &expression{path: path, source: f.v, program: program}, ast.OutputType()
+	return &expression{path: path, source: f.v, program: program}, checked.OutputType()
+}
+
+// noteGroups notes which of the directory's groups the expression asks about.
+func (b *builder) noteGroups(root ast.Expr) {
+	isGroups := func(e ast.Expr) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == varGroups }
+	named := map[int64]bool{}
+	ast.PostOrderVisit(root, ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != operators.In {
+			return
+		}
+		args := e.AsCall().Args()
+		if !isGroups(args[1]) || args[0].Kind() != ast.LiteralKind {
+			return
+		}
+		if name, ok := args[0].AsLiteral().(types.String); ok {
+			named[args[1].ID()] = true
+			if i, found := slices.BinarySearch(b.policy.groups.Names, string(name)); !found {
+				b.policy.groups.Names = slices.Insert(b.policy.groups.Names, i, string(name))
+			}
+		}
+	}))
+	ast.PostOrderVisit(root, ast.NewExprVisitor(func(e ast.Expr) {
+		b.policy.groups.Any = b.policy.groups.Any || isGroups(e) && !named[e.ID()]
+	}))
 }
 
 func (b *builder) requireNaming(name string, f formula, path string) {

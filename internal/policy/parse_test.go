@@ -318,3 +318,44 @@ func TestTargets(t *testing.T) {
 	_, ok = p.Target("erp")
 	require.False(t, ok)
 }
+
+func TestRates(t *testing.T) {
+	t.Parallel()
+	parse := func(rate string) (*policy.Policy, error) {
+		return policy.Parse(policy.File{Name: "p.yaml", Data: []byte("organization: acme\ntargets:\n" +
+			"  - name: crm\n    connector: scim\n    attributes: {userName: person.email}\n" + rate)})
+	}
+	for text, want := range map[string]policy.Rate{
+		"":                                       {},
+		"    rate: {requests: 600, per: 1m}":     {Requests: 600, Per: time.Minute},
+		"    rate: {requests: 10, per: 1h}":      {Requests: 10, Per: time.Hour},
+		"    rate: {requests: 1000000, per: 1s}": {Requests: 1_000_000, Per: time.Second},
+		"    rate:\n      requests: 30\n      per: 10s": {Requests: 30, Per: 10 * time.Second},
+	} {
+		p, err := parse(text)
+		require.NoError(t, err, text)
+		loaded, err := policy.Load(p.Source())
+		require.NoError(t, err, text)
+		for _, of := range []*policy.Policy{p, loaded} {
+			crm, ok := of.Target("crm")
+			require.True(t, ok)
+			require.Equal(t, want, crm.Rate, text)
+		}
+		require.Equal(t, text != "", strings.Contains(string(p.Source()), "rate"), "what is not given is not stored")
+	}
+	for text, want := range map[string]string{
+		"    rate: 600":                              "targets[crm].rate: must be a mapping of keys to values, not a number",
+		"    rate: {}":                               "targets[crm].rate.per: is missing",
+		"    rate: {requests: 600}":                  "targets[crm].rate.per: is missing",
+		"    rate: {per: 1m}":                        "targets[crm].rate.requests: is missing",
+		"    rate: {requests: 9, per: 1m}":           "targets[crm].rate.requests: is 9; it must be between 10 and 1000000",
+		"    rate: {requests: 1000001, per: 1m}":     "targets[crm].rate.requests: is 1000001; it must be between 10 and 1000000",
+		"    rate: {requests: 600, per: 999ms}":      "targets[crm].rate.per: is 999ms; it must be between 1s and 1h0m0s",
+		"    rate: {requests: 600, per: 61m}":        "targets[crm].rate.per: is 1h1m0s; it must be between 1s and 1h0m0s",
+		"    rate: {requests: many, per: 1m}":        "targets[crm].rate.requests: must be a whole number, not a string",
+		"    rate: {requests: 600, per: 1m, at: 10}": "targets[crm].rate.at: unknown key; the keys here are per, requests",
+	} {
+		_, err := parse(text)
+		require.ErrorContains(t, err, want, text)
+	}
+}

@@ -27,6 +27,7 @@ type Policy struct {
 	zone         *time.Location
 	sources      []SourceRule
 	precedence   identity.Precedence
+	provisioning Provisioning
 	correlations []Correlation
 	naming       []NamingRule
 	targets      []Target
@@ -35,6 +36,7 @@ type Policy struct {
 	// What expressions refer to decides when a person has to be looked at again.
 	refersToManager bool
 	refersToToday   bool
+	groups          GroupReferences
 }
 
 // Parse reads and checks the policy documents of one organization. Several files, and several YAML documents in a file,
@@ -124,6 +126,26 @@ func (p *Policy) Target(name string) (Target, bool) {
 // concerns the people who report to them.
 func (p *Policy) RefersToManager() bool { return p.refersToManager }
 
+// GroupReferences are the directory's groups that expressions ask about.
+type GroupReferences struct {
+	// Any is true when some expression looks at the groups otherwise than by `"name" in groups`.
+	Any bool
+	// Names are the display names asked about, sorted.
+	Names []string
+}
+
+// None reports whether no expression looks at groups.
+func (g GroupReferences) None() bool { return !g.Any && len(g.Names) == 0 }
+
+// Has reports whether it matters who is a member of the group of that display name.
+func (g GroupReferences) Has(displayName string) bool {
+	_, found := slices.BinarySearch(g.Names, displayName)
+	return g.Any || found
+}
+
+// Groups are the directory's groups that the policy refers to: a change of the members of others concerns nobody.
+func (p *Policy) Groups() GroupReferences { return p.groups }
+
 // builder makes a Policy from a document and notes what is wrong with it.
 type builder struct {
 	*problemList
@@ -143,6 +165,7 @@ func build(doc *document, problems *problemList) (*Policy, error) {
 	doc.settle()
 	b := &builder{problemList: problems, doc: doc, policy: &Policy{}, env: env}
 	b.header()
+	b.provisioning()
 	b.sources()
 	b.precedence()
 	b.correlations()

@@ -76,6 +76,18 @@ func (f *formula) decodeNode(d *decoder, node *yaml.Node, path string) bool {
 	return true
 }
 
+// flag is true or false.
+type flag struct{ scalar[bool] }
+
+func (f *flag) decodeNode(d *decoder, node *yaml.Node, path string) bool {
+	if node.ShortTag() != tagBool {
+		d.wrongType(node, path, "true or false")
+		return false
+	}
+	f.v, f.at, f.set = strings.EqualFold(node.Value, "true"), d.at(node), true
+	return true
+}
+
 // count is a whole number.
 type count struct{ scalar[int] }
 

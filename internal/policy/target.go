@@ -20,6 +20,8 @@ type Target struct {
 	Entitlements []Entitlement
 	// Concurrency is how many calls may run at once, 1 to 1000.
 	Concurrency int
+	// Rate is how many requests one worker process may make; the zero Rate leaves that to the connector.
+	Rate Rate
 	// AttemptTimeout is how long one attempt at an account may take, 1 s to 5 min.
 	AttemptTimeout time.Duration
 	// SettleLag is how long after the attempt's end the target may still show its effect, 0 to 1 h.
@@ -32,6 +34,12 @@ type Target struct {
 	OnUnassigned string
 	// Provision is when an account is made: eager, as soon as policy gives it.
 	Provision string
+}
+
+// Rate is a number of requests, 10 to 1,000,000, in a length of time, 1 s to 1 h.
+type Rate struct {
+	Requests int
+	Per      time.Duration
 }
 
 // The values of Target.OnUnassigned and Target.Provision.
@@ -50,12 +58,19 @@ type targetDoc struct {
 	Attributes     map[string]formula `json:"attributes"`
 	Entitlements   []entitlementDoc   `json:"entitlements,omitempty"`
 	Concurrency    count              `json:"concurrency"`
+	Rate           *rateDoc           `json:"rate,omitempty"`
 	AttemptTimeout span               `json:"attemptTimeout"`
 	SettleLag      span               `json:"settleLag"`
 	BlockBudget    span               `json:"blockBudget"`
 	PreHire        span               `json:"preHire"`
 	OnUnassigned   text               `json:"onUnassigned"`
 	Provision      text               `json:"provision"`
+}
+
+type rateDoc struct {
+	At       place `json:"-"`
+	Requests count `json:"requests"`
+	Per      span  `json:"per"`
 }
 
 func (t *targetDoc) settle() {
@@ -97,6 +112,7 @@ func (b *builder) targets() {
 			Attributes:     sortedKeys(doc.Attributes),
 			Entitlements:   b.entitlements(doc, path+".entitlements"),
 			Concurrency:    doc.Concurrency.v,
+			Rate:           b.rate(doc.Rate, path+".rate"),
 			AttemptTimeout: time.Duration(doc.AttemptTimeout.v),
 			SettleLag:      time.Duration(doc.SettleLag.v),
 			BlockBudget:    time.Duration(doc.BlockBudget.v),
@@ -131,6 +147,26 @@ func (b *builder) limits(doc targetDoc, path string) {
 	} else {
 		b.oneOf(doc.Provision, path+".provision", ProvisionEager)
 	}
+}
+
+// rate checks what a target may be asked in a length of time. The least leaves room for one attempt.
+func (b *builder) rate(doc *rateDoc, path string) Rate {
+	if doc == nil {
+		return Rate{}
+	}
+	switch n := doc.Requests; {
+	case !n.set:
+		b.addf(doc.At, path+".requests", "is missing")
+	case n.v < 10 || n.v > 1_000_000:
+		b.addf(n.at, path+".requests", "is %d; it must be between 10 and 1000000", n.v)
+	}
+	switch per := time.Duration(doc.Per.v); {
+	case !doc.Per.set:
+		b.addf(doc.At, path+".per", "is missing")
+	case per < time.Second || per > time.Hour:
+		b.addf(doc.Per.at, path+".per", "is %s; it must be between %s and %s", per, time.Second, time.Hour)
+	}
+	return Rate{doc.Requests.v, time.Duration(doc.Per.v)}
 }
 
 func (b *builder) mappings(doc targetDoc, path string) []mapping {

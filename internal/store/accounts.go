@@ -90,10 +90,7 @@ func (tx *Tx) AccountsForUpdate(ctx context.Context, id uuid.UUID) ([]Account, e
 
 // Fence raises the epoch of all the identity's accounts, so that no attempt that began before may commit its outcome.
 func (tx *Tx) Fence(ctx context.Context, id uuid.UUID) error {
-	_, err := tx.Exec(ctx, `update accounts set epoch = epoch + 1 where org = $1 and identity_id = $2`, tx.Org, id)
-	if err != nil {
-		return fmt.Errorf("fence accounts: %w", err)
-	}
+	tx.write("fence accounts", `update accounts set epoch = epoch + 1 where org = $1 and identity_id = $2`, tx.Org, id)
 	return nil
 }
 
@@ -101,7 +98,7 @@ func (tx *Tx) Fence(ctx context.Context, id uuid.UUID) error {
 // yet. What was verified before holds no longer, since half of what is asked may happen unseen. Operations that earlier
 // plans left open are superseded.
 func (tx *Tx) PlanAccount(ctx context.Context, a Account) error {
-	_, err := tx.Exec(ctx, `
+	tx.write("plan account", `
 		insert into accounts (org, id, identity_id, target, state, epoch, plan_id, plan_digest, reasons, policy, correlate_values, created_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		on conflict (org, id) do update set state = excluded.state, epoch = excluded.epoch, plan_id = excluded.plan_id,
@@ -109,35 +106,23 @@ func (tx *Tx) PlanAccount(ctx context.Context, a Account) error {
 			correlate_values = excluded.correlate_values, outcome = '', first_failure_at = null, retry_at = null, attempts = 0,
 			confirmed_at = null, applied_digest = '', updated_at = now()`,
 		tx.Org, a.ID, a.Identity, a.Target, a.State, a.Epoch, a.PlanID, a.PlanDigest, a.Reasons, a.Policy, a.CorrelateValues, a.CreatedAt)
-	if err != nil {
-		return fmt.Errorf("plan account: %w", err)
-	}
 	if a.Epoch == 1 { // it has just been made: nothing was asked of it before
 		return nil
 	}
-	_, err = tx.Exec(ctx, `update operations set status = 'superseded'
+	tx.write("supersede operations", `update operations set status = 'superseded'
 		where org = $1 and account_id = $2 and status in ('requested', 'running', 'blocked', 'failed', 'held')`, tx.Org, a.ID)
-	if err != nil {
-		return fmt.Errorf("supersede operations: %w", err)
-	}
 	return nil
 }
 
 // SaveReasons updates why an account is given, when nothing else about it changes.
 func (tx *Tx) SaveReasons(ctx context.Context, account uuid.UUID, reasons json.RawMessage, policy int64) error {
-	_, err := tx.Exec(ctx, `update accounts set reasons = $3, policy = $4 where org = $1 and id = $2`, tx.Org, account, reasons, policy)
-	if err != nil {
-		return fmt.Errorf("write reasons: %w", err)
-	}
+	tx.write("write reasons", `update accounts set reasons = $3, policy = $4 where org = $1 and id = $2`, tx.Org, account, reasons, policy)
 	return nil
 }
 
 // ResumeAccount asks once more for what the account's plan asked for already: the next attempt of a blocked one.
 func (tx *Tx) ResumeAccount(ctx context.Context, account uuid.UUID) error {
-	_, err := tx.Exec(ctx, `update accounts set outcome = '', first_failure_at = null, retry_at = null where org = $1 and id = $2`, tx.Org, account)
-	if err != nil {
-		return fmt.Errorf("resume account: %w", err)
-	}
+	tx.write("resume account", `update accounts set outcome = '', first_failure_at = null, retry_at = null where org = $1 and id = $2`, tx.Org, account)
 	return nil
 }
 
@@ -174,7 +159,7 @@ func (tx *Tx) BeginAttempt(ctx context.Context, at Attempt) (account Account, be
 	if at.Confirms && account.ConfirmedAt != nil || !at.Confirms && applied {
 		return account, false, true, nil
 	}
-	_, err = tx.Exec(ctx, `
+	tx.write("begin attempt", `
 		with attempted as (
 			update accounts set attempts = attempts + 1, outcome = '', retry_at = null,
 				in_flight_until = greatest(in_flight_until, $3),
@@ -185,9 +170,6 @@ func (tx *Tx) BeginAttempt(ctx context.Context, at Attempt) (account Account, be
 		from attempted a where o.org = $1 and o.account_id = a.id and o.plan_id = a.plan_id
 			and o.status in ('requested', 'running', 'failed', 'blocked')`,
 		tx.Org, at.Account, at.InFlightUntil, at.Now, at.Disables)
-	if err != nil {
-		return account, false, false, fmt.Errorf("begin attempt: %w", err)
-	}
 	account.Attempts++
 	return account, true, false, nil
 }
@@ -302,16 +284,18 @@ type Setback struct {
 	// what it was before.
 	Clean         bool
 	InFlightUntil *time.Time
+	// Busy is true when the target had no time for it: that is no failure, and the step has not begun to fail.
+	Busy bool
 }
 
 // CommitSetback records a failure, if the attempt is still the newest under its epoch.
 func (tx *Tx) CommitSetback(ctx context.Context, b Setback) (bool, error) {
 	tag, err := tx.Exec(ctx, `update accounts set outcome = $4, outcome_version = $5, outcome_policy = $6,
-			first_failure_at = coalesce(first_failure_at, $7), retry_at = $8,
+			first_failure_at = case when $12 then first_failure_at else coalesce(first_failure_at, $7::timestamptz) end, retry_at = $8,
 			blocked_since = case when $4 in ('blocked', 'failed') then coalesce(blocked_since, $7::timestamptz) else blocked_since end,
 			in_flight_until = case when $9 then $10::timestamptz else in_flight_until end, updated_at = now()
 		where org = $1 and id = $2 and epoch = $3 and attempts = $11`,
-		tx.Org, b.Account, b.Epoch, b.Outcome, b.Version, b.Policy, b.At, b.RetryAt, b.Clean, b.InFlightUntil, b.Attempt)
+		tx.Org, b.Account, b.Epoch, b.Outcome, b.Version, b.Policy, b.At, b.RetryAt, b.Clean, b.InFlightUntil, b.Attempt, b.Busy)
 	if err != nil {
 		return false, fmt.Errorf("commit setback: %w", err)
 	}
@@ -321,10 +305,7 @@ func (tx *Tx) CommitSetback(ctx context.Context, b Setback) (bool, error) {
 // Suspect notes that a request may have taken effect in a target after its account was settled: the account is read
 // again at the given time.
 func (tx *Tx) Suspect(ctx context.Context, account uuid.UUID, until time.Time) error {
-	_, err := tx.Exec(ctx, `update accounts set in_flight_until = greatest(in_flight_until, $3), confirmed_at = null,
+	tx.write("suspect account", `update accounts set in_flight_until = greatest(in_flight_until, $3), confirmed_at = null,
 		confirm_due_at = greatest(confirm_due_at, $3), updated_at = now() where org = $1 and id = $2`, tx.Org, account, until)
-	if err != nil {
-		return fmt.Errorf("suspect account: %w", err)
-	}
 	return nil
 }

@@ -82,7 +82,7 @@ func (tx *Tx) SaveIdentity(ctx context.Context, i Identity) error {
 	if err != nil {
 		return fmt.Errorf("write identity: %w", err)
 	}
-	_, err = tx.Exec(ctx, `
+	tx.write("write identity", `
 		insert into identities (org, id, version, state, attributes, starts_at, ends_at, immediate, reason, manager_key, manager_id, left_at, as_of)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		on conflict (org, id) do update set version = excluded.version, state = excluded.state, attributes = excluded.attributes,
@@ -90,28 +90,31 @@ func (tx *Tx) SaveIdentity(ctx context.Context, i Identity) error {
 			manager_key = excluded.manager_key, manager_id = excluded.manager_id, left_at = excluded.left_at,
 			as_of = greatest(identities.as_of, excluded.as_of), updated_at = now()`,
 		tx.Org, i.ID, i.Version, i.State, attributes, i.StartsAt, i.EndsAt, i.Immediate, i.Reason, i.ManagerKey, i.ManagerID, i.LeftAt, i.AsOf)
-	if err != nil {
-		return fmt.Errorf("write identity: %w", err)
-	}
 	return nil
 }
 
 // RaiseVersions raises the version of the identities, in id order, and pokes them. It is how work is asked for that no
 // source's fact asked for: a manager who arrived, a retry, a target that is back.
 func (tx *Tx) RaiseVersions(ctx context.Context, ids []uuid.UUID, class identity.Class) error {
-	_, err := tx.Exec(ctx, `
+	_, err := tx.raise(ctx, `select unnest($2::uuid[])`, ids, class)
+	return err
+}
+
+// raise does so for the identities that a query finds; $1 is the organization and $2 its argument.
+func (tx *Tx) raise(ctx context.Context, query string, arg any, class identity.Class) (bool, error) {
+	tag, err := tx.Exec(ctx, `
 		with locked as (
-			select id from identities where org = $1 and id = any($2) order by id for no key update
+			select id from identities where org = $1 and id in (`+query+`) order by id for no key update
 		), raised as (
 			update identities i set version = version + 1, updated_at = now() from locked
 			where i.org = $1 and i.id = locked.id returning i.id, i.version, i.state
 		)
 		`+enqueue+` select $1, id, version, case when state = 'left' then 1 else $3 end, null::timestamptz from raised`+merge,
-		tx.Org, ids, int(class))
+		tx.Org, arg, int(class))
 	if err != nil {
-		return fmt.Errorf("raise versions: %w", err)
+		return false, fmt.Errorf("raise versions: %w", err)
 	}
-	return nil
+	return tag.RowsAffected() > 0, nil
 }
 
 // ResolveManager finds the identity that a source calls by an employee id; nil while there is none.
@@ -168,21 +171,15 @@ func (tx *Tx) ClaimName(ctx context.Context, rule, folded string, id uuid.UUID) 
 
 // SaveNames writes the names that an identity was given.
 func (tx *Tx) SaveNames(ctx context.Context, id uuid.UUID, userName, mail string) error {
-	_, err := tx.Exec(ctx, `update identities set user_name = $3, mail = $4 where org = $1 and id = $2`, tx.Org, id, userName, mail)
-	if err != nil {
-		return fmt.Errorf("write names: %w", err)
-	}
+	tx.write("write names", `update identities set user_name = $3, mail = $4 where org = $1 and id = $2`, tx.Org, id, userName, mail)
 	return nil
 }
 
 // Settle records that nothing is left to do for the identity at this version and policy, until due, which is then work
 // of the given class.
 func (tx *Tx) Settle(ctx context.Context, id uuid.UUID, version, policy int64, due *time.Time, class identity.Class) error {
-	_, err := tx.Exec(ctx, `update identities set settled_version = $3, settled_policy = $4, settled_at = now(), next_due_at = $5,
+	tx.write("settle identity", `update identities set settled_version = $3, settled_policy = $4, settled_at = now(), next_due_at = $5,
 		next_due_class = $6 where org = $1 and id = $2`, tx.Org, id, version, policy, due, int(class))
-	if err != nil {
-		return fmt.Errorf("settle identity: %w", err)
-	}
 	return nil
 }
 

@@ -52,29 +52,19 @@ func scanOperation(row pgx.CollectableRow) (Operation, error) {
 // InsertOperations records what a plan asks for. An operation's key is (identity, plan, target, action): the same plan
 // written twice makes no second row.
 func (tx *Tx) InsertOperations(ctx context.Context, operations []Operation) error {
-	if len(operations) == 0 {
-		return nil
-	}
-	batch := &pgx.Batch{}
 	for _, o := range operations {
-		batch.Queue(`insert into operations (org, id, identity_id, account_id, plan_id, target, action, status, tier, deadline_at, requested_at,
+		tx.write("record operations", `insert into operations (org, id, identity_id, account_id, plan_id, target, action, status, tier, deadline_at, requested_at,
 				error_code, error_detail)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict (org, identity_id, plan_id, target, action) do nothing`,
 			tx.Org, o.ID, o.Identity, o.Account, o.PlanID, o.Target, o.Action, o.Status, o.Tier, o.DeadlineAt, o.RequestedAt, o.ErrorCode, o.ErrorDetail)
-	}
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("record operations: %w", err)
 	}
 	return nil
 }
 
 // SupersedePlanFailures closes what earlier plans of an identity could not decide, now that a newer one has looked.
 func (tx *Tx) SupersedePlanFailures(ctx context.Context, id uuid.UUID) error {
-	_, err := tx.Exec(ctx, `update operations set status = 'superseded'
+	tx.write("supersede plan failures", `update operations set status = 'superseded'
 		where org = $1 and identity_id = $2 and account_id is null and status = 'failed'`, tx.Org, id)
-	if err != nil {
-		return fmt.Errorf("supersede plan failures: %w", err)
-	}
 	return nil
 }
 
@@ -104,25 +94,19 @@ func (tx *Tx) RecordFindings(ctx context.Context, account uuid.UUID, planID stri
 			}
 		}
 	}
-	_, err := tx.Exec(ctx, `update operations o set status = f.status, done_at = coalesce(o.done_at, f.done),
+	tx.write("record findings", `update operations o set status = f.status, done_at = coalesce(o.done_at, f.done),
 			verified_at = coalesce(o.verified_at, f.verified), error_code = f.code, error_detail = f.detail, evidence = f.evidence
 		from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[], $10::jsonb[])
 			as f(action, status, code, detail, done, verified, evidence)
 		where o.org = $1 and o.account_id = $2 and o.plan_id = $3 and o.action = f.action and o.status <> 'superseded'`,
 		tx.Org, account, planID, actions, statuses, codes, details, done, verified, evidence)
-	if err != nil {
-		return fmt.Errorf("record findings: %w", err)
-	}
 	return nil
 }
 
 // ConfirmOperations marks the verified operations of an account's plan as confirmed.
 func (tx *Tx) ConfirmOperations(ctx context.Context, account uuid.UUID, planID string, now time.Time) error {
-	_, err := tx.Exec(ctx, `update operations set status = 'confirmed', confirmed_at = $4
+	tx.write("confirm operations", `update operations set status = 'confirmed', confirmed_at = $4
 		where org = $1 and account_id = $2 and plan_id = $3 and status = 'verified'`, tx.Org, account, planID, now)
-	if err != nil {
-		return fmt.Errorf("confirm operations: %w", err)
-	}
 	return nil
 }
 
@@ -199,18 +183,11 @@ func (tx *Tx) GrantsOf(ctx context.Context, id uuid.UUID) ([]Grant, error) {
 
 // RequestGrants records, with their reasons, the grants that a plan will make; one that is active keeps its state.
 func (tx *Tx) RequestGrants(ctx context.Context, grants []Grant) error {
-	if len(grants) == 0 {
-		return nil
-	}
-	batch := &pgx.Batch{}
 	for _, g := range grants {
-		batch.Queue(`insert into grants (org, account_id, kind, name, state, reasons, policy) values ($1, $2, $3, $4, 'pending', $5, $6)
+		tx.write("record grants", `insert into grants (org, account_id, kind, name, state, reasons, policy) values ($1, $2, $3, $4, 'pending', $5, $6)
 			on conflict (org, account_id, kind, name) do update set reasons = excluded.reasons, policy = excluded.policy,
 				state = case when grants.state = 'revoked' then 'pending' else grants.state end`,
 			tx.Org, g.Account, g.Kind, g.Name, g.Reasons, g.Policy)
-	}
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("record grants: %w", err)
 	}
 	return nil
 }
@@ -218,15 +195,12 @@ func (tx *Tx) RequestGrants(ctx context.Context, grants []Grant) error {
 // CommitGrants records what a reading of the account's entitlements proved: the named grants are active, every other
 // recorded one is revoked. Names are "kind/name".
 func (tx *Tx) CommitGrants(ctx context.Context, account uuid.UUID, held []string, now time.Time) error {
-	_, err := tx.Exec(ctx, `update grants set
+	tx.write("commit grants", `update grants set
 			state = case when kind || '/' || name = any($3) then 'active' else 'revoked' end,
 			granted_at = case when kind || '/' || name = any($3) and state <> 'active' then $4::timestamptz else granted_at end,
 			revoked_at = case when kind || '/' || name = any($3) then null when state <> 'revoked' then $4::timestamptz else revoked_at end,
 			verified_at = $4
 		where org = $1 and account_id = $2`, tx.Org, account, held, now)
-	if err != nil {
-		return fmt.Errorf("commit grants: %w", err)
-	}
 	return nil
 }
 
@@ -244,12 +218,9 @@ type PlanRow struct {
 
 // SavePlan stores a plan under its id.
 func (tx *Tx) SavePlan(ctx context.Context, p PlanRow) error {
-	_, err := tx.Exec(ctx, `insert into plans (org, id, identity_id, version, policy, stage, as_of, result, steps)
+	tx.write("store plan", `insert into plans (org, id, identity_id, version, policy, stage, as_of, result, steps)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (org, id) do nothing`,
 		tx.Org, p.ID, p.Identity, p.Version, p.Policy, p.Stage, p.AsOf, p.Result, p.Steps)
-	if err != nil {
-		return fmt.Errorf("store plan: %w", err)
-	}
 	return nil
 }
 
@@ -269,12 +240,9 @@ func (tx *Tx) Plan(ctx context.Context, id string) (*PlanRow, error) {
 
 // RecordFailure writes that an action of a plan went wrong for an account, and that those open beside it wait with it.
 func (tx *Tx) RecordFailure(ctx context.Context, account uuid.UUID, planID string, f Finding) error {
-	_, err := tx.Exec(ctx, `update operations set status = $5, error_code = $6, error_detail = case when action = $4 then $7 else '' end
+	tx.write("record failure", `update operations set status = $5, error_code = $6, error_detail = case when action = $4 then $7 else '' end
 		where org = $1 and account_id = $2 and plan_id = $3 and status in ('requested', 'running', 'blocked', 'failed')`,
 		tx.Org, account, planID, f.Action, f.Status, f.Code, f.Detail)
-	if err != nil {
-		return fmt.Errorf("record failure: %w", err)
-	}
 	return nil
 }
 

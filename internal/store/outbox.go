@@ -29,10 +29,7 @@ type Poke struct {
 // second poke merges into it, keeps the more urgent class and the newest version, and takes it back from a relay that
 // holds it, whose later delete then finds another fencing number.
 func (tx *Tx) Enqueue(ctx context.Context, id uuid.UUID, version int64, class identity.Class, due *time.Time) error {
-	_, err := tx.Exec(ctx, enqueue+` values ($1, $2, $3, $4, $5)`+merge, tx.Org, id, version, int(class), due)
-	if err != nil {
-		return fmt.Errorf("enqueue poke: %w", err)
-	}
+	tx.write("enqueue poke", enqueue+` values ($1, $2, $3, $4, $5)`+merge, tx.Org, id, version, int(class), due)
 	return nil
 }
 

@@ -60,15 +60,12 @@ func (tx *Tx) InsertRecord(ctx context.Context, source string, e identity.Entry,
 	if err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
-	_, err = tx.Exec(ctx, `
+	tx.write("write event", `
 		insert into source_records (org, origin, event_id, source, type, employee_id, relationship_id, sequence, observed_at,
 			received_at, effective, rescinds, patch, identity_id, effect)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 		tx.Org, e.Source, e.ID, source, e.Type, e.EmployeeID, e.RelationshipID, e.Sequence, e.Time, e.ReceivedAt,
 		string(effective), e.Rescinds, patch, receipt.Identity, receipt.Effect)
-	if err != nil {
-		return fmt.Errorf("write event: %w", err)
-	}
 	return nil
 }
 
@@ -134,21 +131,15 @@ func (tx *Tx) Link(ctx context.Context, source, employeeID string) (id *uuid.UUI
 
 // SaveLink records which identity a source's person is; a nil id leaves it to a case.
 func (tx *Tx) SaveLink(ctx context.Context, source, employeeID string, id *uuid.UUID) error {
-	_, err := tx.Exec(ctx, `insert into source_links (org, source, employee_id, identity_id) values ($1, $2, $3, $4)
+	tx.write("write link", `insert into source_links (org, source, employee_id, identity_id) values ($1, $2, $3, $4)
 		on conflict (org, source, employee_id) do update set identity_id = excluded.identity_id`, tx.Org, source, employeeID, id)
-	if err != nil {
-		return fmt.Errorf("write link: %w", err)
-	}
 	return nil
 }
 
 // AdoptRecords gives the records of a source's person the identity that a case decided.
 func (tx *Tx) AdoptRecords(ctx context.Context, source, employeeID string, id uuid.UUID) error {
-	_, err := tx.Exec(ctx, `update source_records set identity_id = $4 where org = $1 and source = $2 and employee_id = $3`,
+	tx.write("adopt records", `update source_records set identity_id = $4 where org = $1 and source = $2 and employee_id = $3`,
 		tx.Org, source, employeeID, id)
-	if err != nil {
-		return fmt.Errorf("adopt records: %w", err)
-	}
 	return nil
 }
 

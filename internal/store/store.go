@@ -125,9 +125,65 @@ func (s *Store) Ping(ctx context.Context) error { return s.app.Ping(ctx) }
 
 // Tx is one transaction inside one organization. Its methods are the queries.
 type Tx struct {
-	pgx.Tx
 	Org string
+	tx  pgx.Tx
+	// later are the writes whose results nobody needs. They go together, before the next statement or the commit: each
+	// round trip costs both sides about as much as a small statement.
+	later pgx.Batch
+	doing []string // what each of them does, for its error
 }
+
+// write leaves a write to go with others. Its error is that of the next statement, or of the commit.
+func (tx *Tx) write(doing, sql string, args ...any) {
+	tx.later.Queue(sql, args...)
+	tx.doing = append(tx.doing, doing)
+}
+
+// flush sends the writes that were left.
+func (tx *Tx) flush(ctx context.Context) error {
+	if len(tx.doing) == 0 {
+		return nil
+	}
+	batch, doing := tx.later, tx.doing
+	tx.later, tx.doing = pgx.Batch{}, nil
+	results := tx.tx.SendBatch(ctx, &batch)
+	defer func() { _ = results.Close() }() // an error of a write has been answered by then
+	for _, what := range doing {
+		if _, err := results.Exec(); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return results.Close()
+}
+
+// Exec does what was left, and the statement.
+func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if err := tx.flush(ctx); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	return tx.tx.Exec(ctx, sql, args...)
+}
+
+// Query does what was left, and the query.
+func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
+	return tx.tx.Query(ctx, sql, args...)
+}
+
+// QueryRow does what was left, and the query.
+func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if err := tx.flush(ctx); err != nil {
+		return failedRow{err}
+	}
+	return tx.tx.QueryRow(ctx, sql, args...)
+}
+
+// failedRow answers for a query that was not made.
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
 
 // InOrg runs fn in a transaction that sees and writes the given organization only. A serialization failure or a
 // deadlock is tried again, so fn must have no effect but through tx.
@@ -172,7 +228,11 @@ func inOrgOnce(ctx context.Context, pool *pgxpool.Pool, org string, fn func(tx *
 		return fmt.Errorf("%w: %w", errBegin, err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // after a commit this does nothing
-	if err := fn(&Tx{Tx: tx, Org: org}); err != nil {
+	in := &Tx{Org: org, tx: tx}
+	if err := fn(in); err != nil {
+		return err
+	}
+	if err := in.flush(ctx); err != nil {
 		return err
 	}
 	if err := tx.Commit(ctx); err != nil {

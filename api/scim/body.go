@@ -1,0 +1,75 @@
+package scim
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tenurehq/tenure/internal/scim"
+)
+
+const (
+	// smallBody is what a body may have in bytes without waiting for its turn.
+	smallBody = 64 << 10
+	// largeBodies bounds the bytes of the larger bodies that are worked on at once, so that clients together cost no more
+	// memory than a few of them.
+	largeBodies = 48 << 20
+	// bodyTimeout is how long a client may take to send a body.
+	bodyTimeout = 30 * time.Second
+)
+
+// body reads a request's body of at most limit bytes. Call done when the body is no longer needed.
+func (s *server) body(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, done func(), err error) {
+	done = func() {}
+	if err := checkType(r.Header); err != nil {
+		return nil, done, err
+	}
+	if r.ContentLength > limit {
+		return nil, done, tooLarge(limit)
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // a connection that has none, as in HTTP/2, has limits of its own
+	reader := http.MaxBytesReader(w, r.Body, limit)
+	body, err = io.ReadAll(io.LimitReader(reader, smallBody))
+	if err == nil && len(body) == smallBody {
+		if err := s.bodies.Acquire(r.Context(), limit); err != nil {
+			return nil, done, err
+		}
+		done = func() { s.bodies.Release(limit) }
+		var rest []byte
+		rest, err = io.ReadAll(reader)
+		body = append(body, rest...)
+	}
+	if err == nil {
+		return body, done, nil
+	}
+	done()
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, func() {}, tooLarge(limit)
+	}
+	return nil, func() {}, scim.Errorf(http.StatusBadRequest, scim.InvalidSyntax, "The body could not be read to its end.")
+}
+
+func tooLarge(limit int64) error {
+	return scim.Errorf(http.StatusRequestEntityTooLarge, "", "The body is larger than %d bytes. Send it in parts.", limit)
+}
+
+// checkType takes the types of JSON that clients send (RFC 7644, sections 3.1 and 8.1), and a body without a type, which is
+// ours to guess (RFC 9110, section 8.3).
+func checkType(header http.Header) error {
+	if encoding := header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return scim.Errorf(http.StatusUnsupportedMediaType, "", "The body has a Content-Encoding: send it as it is.")
+	}
+	text := header.Get("Content-Type")
+	if text == "" {
+		return nil
+	}
+	kind, parameters, err := mime.ParseMediaType(text)
+	charset := parameters["charset"]
+	if err != nil || kind != ContentType && kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return scim.Errorf(http.StatusUnsupportedMediaType, "", "The body must be %s or application/json, in UTF-8.", ContentType)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package api_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tenurehq/tenure/internal/store"
+)
+
+const groupPolicy = `targets:
+  - {name: crm, connector: scim, settings: {baseUrl: "http://127.0.0.1:1", token: env:X}, attributes: {userName: person.userName}, entitlements: [{name: All}]}
+roles:
+  - {name: seller, kind: technical, target: crm, entitlements: [{name: All}]}
+birthright:
+  - {name: sellers, when: '"Sales" in groups', roles: [seller]}
+`
+
+// groupMeaning plays one row.
+type groupMeaning struct {
+	directory
+
+	people map[string]string // ids by name
+	inner  string
+	group  string
+}
+
+func (m *groupMeaning) request(what string) scimAnswer {
+	m.h.t.Helper()
+	ids := func(names string) string {
+		var list []string
+		for name := range strings.SplitSeq(names, " and ") {
+			switch name {
+			case "Inner":
+				list = append(list, m.inner)
+			case "a stranger":
+				list = append(list, uuid.NewString())
+			default:
+				require.Contains(m.h.t, m.people, name)
+				list = append(list, m.people[name])
+			}
+		}
+		return membersOf(list...)
+	}
+	path := "/Groups/" + m.group
+	name := m.get(path + "?attributes=displayName").get("displayName")
+	verb, rest, _ := strings.Cut(what, " ")
+	switch {
+	case what == "PATCH remove all":
+		return m.patch(path, `{"op":"remove","path":"members"}`)
+	case what == "PATCH externalId":
+		return m.patch(path, `{"op":"add","path":"externalId","value":"g7"}`)
+	case what == "PUT without members":
+		return m.put(path, fmt.Sprintf(`{"displayName":%q,"externalId":"g8"}`, name))
+	case what == "PUT with no members":
+		return m.put(path, fmt.Sprintf(`{"displayName":%q,"members":[]}`, name))
+	case verb == "DELETE":
+		return m.delete(path)
+	case verb == "PUT":
+		return m.put(path, fmt.Sprintf(`{"displayName":%q,"members":[%s]}`, name, ids(rest)))
+	case verb == "POST":
+		of, members, _ := strings.Cut(rest, " with ")
+		return m.post("/Groups", fmt.Sprintf(`{"displayName":%q,"members":[%s]}`, of, ids(members)))
+	}
+	for prefix, operation := range map[string]string{"add ": `{"op":"add","path":"members","value":[%s]}`, "remove ": `{"op":"remove","path":"members","value":[%s]}`,
+		"replace by ": `{"op":"replace","path":"members","value":[%s]}`} {
+		if names, ok := strings.CutPrefix(rest, prefix); ok {
+			return m.patch(path, fmt.Sprintf(operation, ids(names)))
+		}
+	}
+	to, ok := strings.CutPrefix(rest, "displayName ")
+	require.True(m.h.t, ok, what)
+	return m.patch(path, fmt.Sprintf(`{"op":"replace","path":"displayName","value":%q}`, to))
+}
+
+func TestSCIMMeaningOfGroups(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	for i, row := range docTable(t, "../docs/scim/meaning.md", "Groups") {
+		t.Run(row[0]+": "+row[1], func(t *testing.T) {
+			d := h.directory(fmt.Sprint("row", i), groupPolicy).on(t)
+			m := &groupMeaning{directory: d, people: map[string]string{}, inner: d.group("Inner")}
+			for _, name := range []string{"ada", "bob", "eve"} {
+				m.people[name] = m.user(name)
+			}
+			if row[0] != "none" {
+				m.group = m.directory.group(row[0], m.people["ada"], m.people["bob"])
+			}
+			before := m.versions()
+			status, scimType, _ := strings.Cut(row[2], " ")
+			answer := m.request(row[1])
+			require.Equal(t, status, fmt.Sprint(answer.status), string(answer.body))
+			if answer.status >= http.StatusBadRequest {
+				answer.refused(answer.status, scimType)
+			}
+			after, planned := m.versions(), []string{}
+			for _, name := range slices.Sorted(maps.Keys(m.people)) {
+				if after[name] != before[name] {
+					planned = append(planned, name)
+				}
+			}
+			want := row[3]
+			if want == "nobody" {
+				want = ""
+			}
+			require.Equal(t, want, strings.Join(planned, ", "))
+		})
+	}
+}
+
+// versions are those of the identities, by name.
+func (m *groupMeaning) versions() map[string]int64 {
+	m.h.t.Helper()
+	versions := map[string]int64{}
+	require.NoError(m.h.t, m.h.store.InOrg(m.h.t.Context(), m.org, func(tx *store.Tx) error {
+		for name, id := range m.people {
+			person, err := tx.ViewOf(m.h.t.Context(), uuid.MustParse(id))
+			if err != nil {
+				return err
+			}
+			versions[name] = person.Version
+		}
+		return nil
+	}))
+	return versions
+}

@@ -1,0 +1,289 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tenurehq/tenure/internal/identity"
+	"github.com/tenurehq/tenure/internal/store"
+)
+
+const meaningPolicy = `  scim: {source: directory}
+sources:
+  - {name: hr, match: ["urn:hr"]}
+  - {name: directory}
+precedence: {default: [hr, directory]}
+correlation:
+  - {name: same-mail, match: [email], then: link}
+  - {name: same-name, match: [familyName]}
+`
+
+// docTable reads the rows of a Markdown document's table below a heading.
+func docTable(t *testing.T, file, heading string) [][]string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	_, below, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	require.True(t, found)
+	below, _, _ = strings.Cut(below, "\n## ")
+	var rows [][]string
+	for line := range strings.Lines(below) {
+		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "|") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows = append(rows, cells)
+	}
+	require.Greater(t, len(rows), 2)
+	return rows[2:] // without the heading and the line below it
+}
+
+// meaning plays one row.
+type meaning struct {
+	directory
+
+	hr     tenant
+	user   string // the User's id
+	person string // the id of the one whom HR knows
+}
+
+func (m *meaning) body(changes ...string) string {
+	fields := map[string]string{"userName": `"ada@acme.example"`, "externalId": `"e1"`, "active": "true", "title": `"T"`,
+		"emails": `[{"value":"ada@acme.example","type":"work","primary":true}]`, "name": `{"givenName":"Ada","familyName":"Example"}`}
+	for i := 0; i < len(changes); i += 2 {
+		fields[changes[i]] = changes[i+1]
+	}
+	var list []string
+	for name, value := range fields {
+		if value != "" {
+			list = append(list, fmt.Sprintf("%q:%s", name, value))
+		}
+	}
+	return "{" + strings.Join(list, ",") + "}"
+}
+
+func (m *meaning) path() string { return "/Users/" + m.user }
+
+func (m *meaning) active() { m.user = m.post("/Users", m.body()).is(http.StatusCreated).text("id") }
+
+func (m *meaning) worker(id, kind, data string) answer {
+	return m.hr.send(cloudEvent(id, kind, data)).is(http.StatusAccepted)
+}
+
+func (m *meaning) known() {
+	m.person = m.worker("1", "joined", `"employeeId":"1","givenName":"Ada","familyName":"Example","email":"ada@acme.example","title":"HR","startDate":"2026-01-02"`).text("identityId")
+}
+
+// before is what the first column means.
+var before = map[string]func(m *meaning){
+	"unknown":  func(*meaning) {},
+	"active":   (*meaning).active,
+	"inactive": func(m *meaning) { m.active(); m.later(); m.request("PATCH active: false") },
+	"deleted":  func(m *meaning) { m.active(); m.later(); m.request("DELETE") },
+	"inactive, then deleted": func(m *meaning) {
+		m.active()
+		m.later()
+		m.request("PATCH active: false")
+		m.later()
+		m.request("DELETE")
+	},
+	"in HR":            (*meaning).known,
+	"in HR, left":      func(m *meaning) { m.known(); m.worker("2", "left", `"employeeId":"1","lastDay":"2026-02-02"`) },
+	"in HR and active": func(m *meaning) { m.known(); m.active() },
+	"two of the name in HR": func(m *meaning) {
+		m.worker("3", "joined", `"employeeId":"3","givenName":"Eve","familyName":"Example","startDate":"2026-01-02"`)
+		m.worker("4", "joined", `"employeeId":"4","givenName":"Bob","familyName":"Other","startDate":"2026-01-02"`)
+		m.worker("5", "changed", `"employeeId":"4","familyName":"Example"`)
+	},
+}
+
+func (m *meaning) later() { m.h.clock.advance(time.Hour) }
+
+// request is what the second column means.
+func (m *meaning) request(name string) scimAnswer {
+	m.h.t.Helper()
+	if first, second, ok := strings.Cut(name, ", then "); ok {
+		m.user = m.request(first).text("id")
+		name = second
+	}
+	switch method, what, _ := strings.Cut(name, " "); method {
+	case "GET":
+		return m.get(m.path())
+	case "DELETE":
+		return m.delete(m.path())
+	case "POST":
+		return m.post("/Users", m.changed(what))
+	case "PUT":
+		return m.put(m.path(), m.changed(what))
+	case "PATCH":
+		operations, ok := map[string]string{
+			"title": `{"op":"replace","path":"title","value":"U"}`, "nickName": `{"op":"add","path":"nickName","value":"A"}`,
+			"userName":      `{"op":"replace","path":"userName","value":"ada.king@acme.example"}`,
+			"active: false": `{"op":"replace","value":{"active":false}}`, "active: true": `{"op":"replace","path":"active","value":true}`,
+			`active: "False"`: `{"op":"Replace","path":"active","value":"False"}`,
+			"as Entra deletes": `{"op":"Replace","path":"active","value":"False"},
+				{"op":"Replace","path":"userName","value":"0123456789abcdef0123456789abcdefada@acme.example"}`,
+		}[what]
+		require.True(m.h.t, ok, name)
+		return m.patch(m.path(), operations)
+	}
+	require.Fail(m.h.t, "no such request", name)
+	return scimAnswer{}
+}
+
+func (m *meaning) changed(what string) string {
+	changes, ok := map[string][]string{
+		"": nil, "of the same": nil, "active": nil, "inactive": {"active", "false"}, "without active": {"active", ""}, "without externalId": {"externalId", ""},
+		"with another title": {"title", `"U"`}, "with another userName": {"userName", `"ada.king@acme.example"`}, "with another externalId": {"externalId", `"e2"`},
+		"of somebody else with the userName": {"externalId", `"e2"`, "emails", "", "name", ""},
+	}[what]
+	require.True(m.h.t, ok, what)
+	return m.body(changes...)
+}
+
+func TestSCIMMeaning(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	for i, row := range docTable(t, "../docs/scim/meaning.md", "Users") {
+		t.Run(row[0]+": "+row[1], func(t *testing.T) {
+			org := fmt.Sprint("row", i)
+			d := h.directory(org, meaningPolicy).on(t)
+			m := &meaning{directory: d, hr: tenant{h: d.h, id: org, hr: d.h.token(org, "hr")}}
+			prepare, ok := before[row[0]]
+			require.True(t, ok, row[0])
+			prepare(m)
+			m.later()
+			record := len(m.audited())
+			got := m.request(row[1])
+			status, whose, _ := strings.Cut(strings.Replace(row[2], " uniqueness", "", 1), ", ")
+			require.Equal(t, status, fmt.Sprint(got.status), string(got.body))
+			if strings.HasSuffix(row[2], "uniqueness") {
+				got.refused(http.StatusConflict, "uniqueness")
+			}
+			if whose != "" {
+				m.owner(got.text("id"), whose)
+			}
+			require.Equal(t, row[3], m.effect(record))
+			require.Equal(t, row[4], m.leave())
+			require.Equal(t, row[5], fmt.Sprint(m.count("identities")))
+		})
+	}
+}
+
+// owner checks whose id a resource has, and takes it for the User's.
+func (m *meaning) owner(id, whose string) {
+	m.h.t.Helper()
+	switch whose {
+	case "same":
+		require.Equal(m.h.t, m.user, id)
+	case "person":
+		require.Equal(m.h.t, m.person, id)
+	case "new":
+		require.NotContains(m.h.t, []string{m.user, m.person}, id)
+	default:
+		require.Fail(m.h.t, "nobody is called so", whose)
+	}
+	m.user = id
+}
+
+func (m *meaning) audited() []string {
+	m.h.t.Helper()
+	var effects []string
+	require.NoError(m.h.t, m.h.store.InOrg(m.h.t.Context(), m.org, func(tx *store.Tx) error {
+		rows, err := tx.Query(m.h.t.Context(), `select detail->>'effect' from audit where org = $1 and object_type = 'scim_user' order by id`, m.org)
+		if err != nil {
+			return err
+		}
+		effects = nil
+		for rows.Next() {
+			var effect string
+			if err := rows.Scan(&effect); err != nil {
+				return err
+			}
+			effects = append(effects, effect)
+		}
+		return rows.Err()
+	}))
+	return effects
+}
+
+// effect is what was recorded after the entries that were there.
+func (m *meaning) effect(before int) string {
+	m.h.t.Helper()
+	switch after := m.audited()[before:]; len(after) {
+	case 0:
+		return "—"
+	default:
+		return after[len(after)-1]
+	}
+}
+
+// leave says how the person's leave stands.
+func (m *meaning) leave() string {
+	m.h.t.Helper()
+	id := m.person
+	if id == "" {
+		id = m.user
+	}
+	left := "none"
+	require.NoError(m.h.t, m.h.store.InOrg(m.h.t.Context(), m.org, func(tx *store.Tx) error {
+		person, err := tx.ViewOf(m.h.t.Context(), uuid.MustParse(id))
+		switch {
+		case identity.ErrorCode(err) == identity.NotFound: // a case is open
+			return nil
+		case err != nil:
+			return err
+		case person.LeftAt == nil:
+			left = "none"
+		case person.LeftAt.Equal(m.h.clock.now()):
+			left = "begins"
+		default:
+			left = "goes on"
+		}
+		return nil
+	}))
+	return left
+}
+
+// Entra ID renames whom it deletes, so that the name is free. That is no rename of the person.
+func TestSCIMEntraFreesTheNameOfWhomItDeletes(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	id := d.user("ada@acme.example", `"externalId":"e1"`)
+	renamed := d.patch("/Users/"+id, `{"op":"Replace","path":"active","value":"False"},{"op":"Replace","path":"userName","value":"0123456789abcdef0123456789abcdefada@acme.example"}`).is(http.StatusOK)
+	require.Equal(t, "0123456789abcdef0123456789abcdefada@acme.example", renamed.text("userName"))
+	require.NoError(t, d.h.store.InOrg(t.Context(), "acme", func(tx *store.Tx) error {
+		person, err := tx.ViewOf(t.Context(), uuid.MustParse(id))
+		require.Equal(t, "ada@acme.example", person.Attributes.UserName)
+		return err
+	}))
+	require.NotEqual(t, id, d.user("ada@acme.example", `"externalId":"e2"`))
+}
+
+// A manager who comes later is the manager from then on.
+func TestSCIMManagerComesLater(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	boss := d.user("boss")
+	ada := d.user("ada", managedBy(boss))
+	d.delete("/Users/" + boss).is(http.StatusNoContent)
+	bob := d.bulk("", creating("/Users", "bob", userOf("bob", managedBy("bulkId:late")))+","+creating("/Users", "late", userOf("late"))).is(http.StatusOK)
+	for user, manager := range map[string]string{ada: boss, bob.resourceID(0): bob.resourceID(1)} {
+		require.NoError(t, d.h.store.InOrg(t.Context(), "acme", func(tx *store.Tx) error {
+			person, err := tx.ViewOf(t.Context(), uuid.MustParse(user))
+			require.NotNil(t, person.ManagerID)
+			require.Equal(t, manager, person.ManagerID.String())
+			return err
+		}))
+	}
+}

@@ -1,0 +1,273 @@
+package api_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tenurehq/tenure/internal/store"
+)
+
+func TestSCIMNoOrganizationSeesAnother(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	acme, rival := h.directory("acme", ""), h.directory("rival", "")
+	user := acme.user("ada.canary", `"externalId":"canary-1","emails":[{"value":"canary@acme.example"}]`)
+	group := acme.group("Canary", user)
+	mine := rival.user("mine")
+	mygroup := rival.group("Mine", mine)
+	before := []scimAnswer{acme.get("/Users/" + user), acme.get("/Groups/" + group)}
+
+	for path, body := range map[string]string{"/Users/" + user: userOf("x"), "/Groups/" + group: groupOf("x")} {
+		for _, answer := range []scimAnswer{
+			rival.get(path), rival.put(path, body), rival.patch(path, `{"op":"replace","path":"displayName","value":"x"}`), rival.delete(path), rival.get(path, "If-Match", "*"),
+		} {
+			answer.refused(http.StatusNotFound, "")
+			require.NotContains(t, strings.ToLower(string(answer.body)), "canary")
+			require.NotContains(t, string(answer.body), "acme")
+		}
+	}
+	nowhere := rival.get("/Users/" + uuid.NewString())
+	require.Equal(t, strings.ReplaceAll(string(rival.get("/Users/"+user).body), user, "?"), strings.ReplaceAll(string(nowhere.body), nowhere.unknownID(), "?"), "as if there were none")
+
+	for _, filter := range []string{`userName sw "ada"`, `externalId eq "canary-1"`, `emails.value eq "canary@acme.example"`, `id eq "` + user + `"`, `groups.value eq "` + group + `"`, `userName co "canary"`} {
+		require.Empty(t, rival.get(query("/Users", "filter", filter)).ids(), filter)
+	}
+	for _, filter := range []string{`displayName eq "Canary"`, `members.value eq "` + user + `"`, `id eq "` + group + `"`} {
+		require.Empty(t, rival.get(query("/Groups", "filter", filter)).ids(), filter)
+	}
+	require.Equal(t, []string{mine, mygroup}, rival.get("/").ids())
+	cursor := acme.get("/Users?count=1&cursor&sortBy=userName")
+	if next, ok := cursor.get("nextCursor").(string); ok {
+		rival.get("/Users?count=1&sortBy=userName&cursor="+next).refused(http.StatusBadRequest, "invalidCursor")
+	}
+
+	for _, answer := range []scimAnswer{
+		rival.post("/Groups", groupOf("x", user)), rival.post("/Groups", groupOf("x", group)), rival.put("/Groups/"+mygroup, groupOf("x", user)),
+		rival.patch("/Groups/"+mygroup, `{"op":"Add","path":"members","value":[`+membersOf(user)+`]}`),
+	} {
+		require.NotContains(t, answer.refused(http.StatusBadRequest, "invalidValue").text("detail"), "canary")
+	}
+	require.Equal(t, "404 404 400", rival.bulk("", fmt.Sprintf(`{"method":"DELETE","path":"/Users/%s"},{"method":"PATCH","path":"/Groups/%s","data":%s},`,
+		user, group, patchOf(`{"op":"remove","path":"members"}`))+creating("/Groups", "g", groupOf("x", user))).statuses())
+	// What is unique is so in one organization: nothing tells that another has it.
+	twin := rival.post("/Users", userOf("ada.canary", `"externalId":"canary-1"`)).is(http.StatusCreated)
+	require.NotEqual(t, user, twin.text("id"))
+	for i, path := range []string{"/Users/" + user, "/Groups/" + group} {
+		require.JSONEq(t, string(before[i].body), string(acme.get(path).body))
+	}
+}
+
+// unknownID is the id that an answer says is not there.
+func (a scimAnswer) unknownID() string {
+	a.t.Helper()
+	for word := range strings.FieldsSeq(a.text("detail")) {
+		if _, err := uuid.Parse(word); err == nil {
+			return word
+		}
+	}
+	return "\x00"
+}
+
+// An externalId that looks like one of our ids is nobody's id.
+func TestSCIMAnExternalIDIsNoID(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "correlation:\n  - {name: same-number, match: [employeeId], then: link}\n")
+	ada := d.user("ada", `"active":false`)
+	other := d.post("/Users", userOf("bob", fmt.Sprintf(`"externalId":%q`, ada))).is(http.StatusCreated)
+	require.NotEqual(t, ada, other.text("id"))
+	numbered := d.post("/Users", userOf("eve", fmt.Sprintf(`%q:{"employeeNumber":%q}`, enterpriseURN, ada))).is(http.StatusCreated)
+	require.NotEqual(t, ada, numbered.text("id"))
+	require.Len(t, d.get("/Users").ids(), 3)
+}
+
+func TestSCIMRubbish(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	user, group := "/Users/"+d.user("ada"), "/Groups/"+d.group("Sales")
+	deep := strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000)
+	many := `{"userName":"x","emails":[` + strings.Repeat(`{"value":"a"},`, 99_999) + `{"value":"a"}]}`
+	bodies := map[string]string{
+		"nothing": "", "a text": `"x"`, "a list": `[]`, "cut short": `{"userName":"x"`, "deep": deep, "deep arrays": strings.Repeat("[", 1_000_000),
+		"a huge number": `{"userName":"x","active":1e999999999}`, "many digits": `{"userName":"x","title":` + strings.Repeat("9", 100_000) + `}`, "the same key twice": `{"userName":"x","userName":"y"}`,
+		"invalid UTF-8": "{\"userName\":\"\xff\"}", "NUL": `{"userName":"a\u0000b"}`, "raw NUL": "{\"userName\":\"a\x00b\"}", "half a pair": `{"userName":"\ud800"}`,
+		"100,000 elements": many, "a long name": `{"userName":"` + strings.Repeat("x", 2000) + `"}`, "no name": `{"displayName":""}`, "another type": `{"userName":7,"displayName":{}}`,
+		"a wrong schema": `{"schemas":["urn:x"],"userName":"x","displayName":"x"}`, "operations of rubbish": `{"Operations":[1,2,3]}`, "comments": `{/**/"userName":"x"}`,
+		"10 MB": `{"userName":"` + strings.Repeat("x", 10<<20) + `"}`,
+	}
+	runtime.GC()
+	for name, body := range bodies {
+		for _, answer := range []scimAnswer{
+			d.post("/Users", " "+body), d.post("/Groups", " "+body), d.put(user, " "+body), d.put(group, " "+body), d.do(http.MethodPatch, user, " "+body),
+			d.do(http.MethodPatch, group, " "+body), d.post("/Users/.search", " "+body), d.post("/Bulk", " "+body),
+		} {
+			if answer.status < 400 && strings.Contains(string(answer.body), "ListResponse") {
+				continue // a search takes no notice of what it does not know
+			}
+			require.Contains(t, []int{400, 413}, answer.is(answer.status).status, "%s: %s", name, answer.body)
+		}
+	}
+	require.Len(t, d.get("/").ids(), 2)
+}
+
+// The memory that rubbish costs does not grow with how much of it comes at once. Nothing else runs beside it, since the heap
+// is everybody's. Without turns it was 558 MiB, with them 168.
+func TestSCIMLargeBodiesTakeTurns(t *testing.T) {
+	d := start(t).directory("acme", "")
+	body := `{"userName":"x","emails":[` + strings.Repeat(`{"value":"a"},`, 500_000) + `{"value":"a"}]}`
+	var most atomic.Uint64
+	stop := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				most.Store(max(most.Load(), m.HeapInuse))
+			}
+		}
+	})
+	var clients sync.WaitGroup
+	for range 30 {
+		clients.Go(func() { require.Equal(t, http.StatusRequestEntityTooLarge, d.post("/Users", body).status) })
+	}
+	clients.Wait()
+	close(stop)
+	watch.Wait()
+	require.Less(t, most.Load(), uint64(350<<20))
+}
+
+func TestSCIMOneOfManyEqualCreatesWins(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	for name, bodies := range map[string][]string{
+		"identical":      {userOf("ada", `"externalId":"1"`)},
+		"same userName":  {userOf("bob", `"externalId":"b1"`), userOf("BOB", `"externalId":"b2"`)},
+		"same external":  {userOf("eve1", `"externalId":"e"`), userOf("eve2", `"externalId":"e"`)},
+		"no external id": {userOf("joe")},
+	} {
+		statuses := d.atOnce(100, func(i int) scimAnswer { return d.post("/Users", bodies[i%len(bodies)]) })
+		require.Equal(t, map[int]int{201: 1, 409: 99}, statuses, name)
+	}
+	require.Len(t, d.get("/Users").ids(), 4)
+	require.Equal(t, 4, d.count("identities"))
+	require.Equal(t, 4, d.count("scim_users"))
+}
+
+// atOnce does the same n times side by side, and answers how often each status came.
+func (d directory) atOnce(n int, do func(i int) scimAnswer) map[int]int {
+	d.h.t.Helper()
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	var clients sync.WaitGroup
+	for i := range n {
+		clients.Go(func() {
+			answer := do(i)
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[answer.status]++
+			if answer.status == http.StatusConflict && answer.get("scimType") != "uniqueness" {
+				statuses[-1]++
+			}
+		})
+	}
+	clients.Wait()
+	return statuses
+}
+
+// count counts an organization's rows.
+func (d directory) count(table string) int {
+	d.h.t.Helper()
+	var n int
+	require.NoError(d.h.t, d.h.store.InOrg(d.h.t.Context(), d.org, func(tx *store.Tx) error {
+		return tx.QueryRow(d.h.t.Context(), `select count(*) from `+table+` where org = $1`, d.org).Scan(&n)
+	}))
+	return n
+}
+
+// Sixteen clients change the members of one group and the attributes of one user, each its own part: nothing of it is lost.
+func TestSCIMConcurrentPatches(t *testing.T) {
+	t.Parallel()
+	const clients, members = 16, 4
+	d := start(t).directory("acme", "")
+	group, user := d.group("All"), d.user("all")
+	ids := make([][]string, clients)
+	for i := range ids {
+		for j := range members {
+			ids[i] = append(ids[i], d.user(fmt.Sprintf("user%d-%d", i, j)))
+		}
+	}
+	fields := []string{"nickName", "title", "userType", "displayName", "profileUrl", "preferredLanguage", "name.givenName", "name.familyName", "name.middleName",
+		"name.honorificPrefix", "name.honorificSuffix", "name.formatted", enterpriseURN + ":department", enterpriseURN + ":costCenter", enterpriseURN + ":division", enterpriseURN + ":organization"}
+	end := time.Now().Add(2 * time.Second)
+	var wait sync.WaitGroup
+	held := make([]map[string]bool, clients)
+	last := make([]string, clients)
+	var changes atomic.Int64
+	for i := range clients {
+		wait.Go(func() {
+			random := rand.New(rand.NewPCG(4, uint64(i)))
+			held[i] = map[string]bool{}
+			for n := 0; time.Now().Before(end); n++ {
+				id := ids[i][random.IntN(members)]
+				operation := `{"op":"add","path":"members","value":[` + membersOf(id) + `]}`
+				if held[i][id] {
+					operation = `{"op":"remove","path":"members[value eq \"` + id + `\"]"}`
+				}
+				if !d.went(d.patch("/Groups/"+group+"?attributes=id", operation)) {
+					return
+				}
+				held[i][id] = !held[i][id]
+				value := fmt.Sprintf("v%d", n)
+				if !d.went(d.patch("/Users/"+user, fmt.Sprintf(`{"op":"replace","path":%q,"value":%q}`, fields[i], value))) {
+					return
+				}
+				last[i] = value
+				changes.Add(2)
+			}
+		})
+	}
+	wait.Wait()
+	require.False(t, t.Failed())
+	var want []string
+	for i := range held {
+		for id, is := range held[i] {
+			if is {
+				want = append(want, id)
+			}
+		}
+	}
+	require.ElementsMatch(t, want, d.members(group))
+	t.Logf("%d changes", changes.Load())
+	answer := d.get("/Users/" + user)
+	for i, field := range fields {
+		var got any
+		if name, ok := strings.CutPrefix(field, enterpriseURN+":"); ok {
+			extension, _ := answer.whole()[enterpriseURN].(map[string]any)
+			got = extension[name]
+		} else {
+			got = answer.get(field)
+		}
+		require.Equal(t, last[i], got, field)
+	}
+}
+
+// went reports a change that was not made.
+func (d directory) went(a scimAnswer) bool {
+	if a.status != http.StatusOK {
+		d.h.t.Errorf("%d: %s%s", a.status, a.body, a.log())
+	}
+	return a.status == http.StatusOK
+}

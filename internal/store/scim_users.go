@@ -1,0 +1,234 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tenurehq/tenure/internal/identity"
+)
+
+// ScimUser is a row of scim_users: a User as SCIM clients see it.
+type ScimUser struct {
+	ID       uuid.UUID
+	Identity *uuid.UUID // nil while a case about the person is open
+	Source   string     // the policy's source that the client speaks for
+	Resource []byte     // scim.Resource as JSON; it has a userName
+	Version  int64      // raised by every write, from 1
+	// CreatedAt and ModifiedAt are set by the database, to the microsecond.
+	CreatedAt, ModifiedAt time.Time
+	DeletedAt             *time.Time // set: clients see it no more, and its userName and externalId are free
+	Groups                []ScimGroupName
+}
+
+// ScimGroupName is a group that a user or group is a direct member of.
+type ScimGroupName struct {
+	ID      uuid.UUID
+	Display string
+}
+
+const scimUserColumns = `u.id, u.identity_id, u.source, u.resource, u.version, u.created_at, u.modified_at, u.deleted_at`
+
+// scimGroupsOf joins the groups of u, as two arrays; $1 is the organization.
+const (
+	scimGroupColumns = `, g.ids, g.names`
+	scimGroupsOf     = ` cross join lateral (
+		select coalesce(array_agg(id), '{}') as ids, coalesce(array_agg(name), '{}') as names
+		from (
+			select x.id, x.resource->>'displayName' as name
+			from scim_members m join scim_groups x on x.org = m.org and x.id = m.group_id
+			where m.org = $1 and m.member_id = u.id order by m.group_id
+		) g) g`
+)
+
+// scan are the targets of scimUserColumns.
+func (u *ScimUser) scan() []any {
+	return []any{&u.ID, &u.Identity, &u.Source, &u.Resource, &u.Version, &u.CreatedAt, &u.ModifiedAt, &u.DeletedAt}
+}
+
+// scimGroupNames are the targets of scimGroupColumns.
+type scimGroupNames struct {
+	ids   []uuid.UUID
+	names []string
+}
+
+func (n *scimGroupNames) scan() []any { return []any{&n.ids, &n.names} }
+
+func (n *scimGroupNames) list() []ScimGroupName {
+	list := make([]ScimGroupName, len(n.ids))
+	for i := range list {
+		list[i] = ScimGroupName{n.ids[i], n.names[i]}
+	}
+	return list
+}
+
+// ScimUser reads the user of that id, with its groups if asked for, in one round trip; NotFound when the organization has
+// none, or it is deleted.
+func (s *Store) ScimUser(ctx context.Context, org string, id uuid.UUID, withGroups bool) (ScimUser, error) {
+	var u ScimUser
+	var groups scimGroupNames
+	query, targets := `select `+scimUserColumns+` from scim_users u`, u.scan()
+	if withGroups {
+		query, targets = `select `+scimUserColumns+scimGroupColumns+` from scim_users u`+scimGroupsOf, append(targets, groups.scan()...)
+	}
+	err := s.one(ctx, org, false, func(batch *pgx.Batch) {
+		batch.Queue(query+` where u.org = $1 and u.id = $2 and u.deleted_at is null`, org, id)
+	}, func(results pgx.BatchResults) error { return results.QueryRow().Scan(targets...) })
+	if err != nil {
+		return u, noScim(err, "user", org, id)
+	}
+	if withGroups {
+		u.Groups = groups.list()
+	}
+	return u, nil
+}
+
+// noScim is the error of a read by id.
+func noScim(err error, kind, org string, id uuid.UUID) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return identity.Errorf(identity.NotFound, "no SCIM %s %s in organization %q", kind, id, org)
+	}
+	return fmt.Errorf("read SCIM %s: %w", kind, err)
+}
+
+// ScimUserForUpdate reads the user of that id, deleted or not, and locks it: whoever changes a user does so first, and
+// compares an If-Match with what it finds. Who locks several does so in the order of their ids, and after groups. NotFound
+// when the organization has none.
+func (tx *Tx) ScimUserForUpdate(ctx context.Context, id uuid.UUID) (ScimUser, error) {
+	var u ScimUser
+	err := tx.QueryRow(ctx, `select `+scimUserColumns+` from scim_users u where u.org = $1 and u.id = $2 for no key update`, tx.Org, id).Scan(u.scan()...)
+	if err != nil {
+		return u, noScim(err, "user", tx.Org, id)
+	}
+	return u, nil
+}
+
+// ScimUserByName finds the user that has the userName now, in whatever case; nil when none has.
+func (tx *Tx) ScimUserByName(ctx context.Context, userName string) (*ScimUser, error) {
+	return tx.findScimUser(ctx, `u.deleted_at is null and u.user_name_key = scim_fold($2) collate "C"`, userName)
+}
+
+// ScimUserByExternalID finds the user to which the source gave this externalId: the one that has it now, else the one that
+// was deleted last; nil when none ever had it.
+func (tx *Tx) ScimUserByExternalID(ctx context.Context, source, externalID string) (*ScimUser, error) {
+	u, err := tx.findScimUser(ctx, `u.deleted_at is null and u.external_id = $2 and u.source = $3`, externalID, source)
+	if u != nil || err != nil {
+		return u, err
+	}
+	return tx.findScimUser(ctx, `u.deleted_at is not null and u.external_id = $2 and u.source = $3 order by u.deleted_at desc limit 1`,
+		externalID, source)
+}
+
+func (tx *Tx) findScimUser(ctx context.Context, condition string, args ...any) (*ScimUser, error) {
+	var u ScimUser
+	err := tx.QueryRow(ctx, `select `+scimUserColumns+` from scim_users u where u.org = $1 and `+condition, append([]any{tx.Org}, args...)...).
+		Scan(u.scan()...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find SCIM user: %w", err)
+	}
+	return &u, nil
+}
+
+// scimEmailsOf are the folded emails of a resource.
+const scimEmailsOf = `select distinct scim_fold(e.v->>'value') as value from jsonb_array_elements(%s->'emails') e(v) where e.v->>'value' is not null`
+
+// InsertScimUser writes a new user with its ID, Identity, Source and Resource, and sets the rest. Conflict, with the
+// attribute in Field, when another user has its userName or, from the same source, its externalId; the transaction is
+// then over.
+func (tx *Tx) InsertScimUser(ctx context.Context, u *ScimUser) error {
+	err := tx.QueryRow(ctx, `
+		with made as (
+			insert into scim_users (org, id, identity_id, source, resource) values ($1, $2, $3, $4, $5)
+			returning version, created_at, modified_at
+		), emails as (
+			insert into scim_emails (org, user_id, value) select $1, $2, w.value from (`+fmt.Sprintf(scimEmailsOf, "$5::jsonb")+`) w
+		)
+		select version, created_at, modified_at from made`,
+		tx.Org, u.ID, u.Identity, u.Source, u.Resource).Scan(&u.Version, &u.CreatedAt, &u.ModifiedAt)
+	if err != nil {
+		return scimConflict("write SCIM user", err)
+	}
+	return nil
+}
+
+// UpdateScimUser writes Identity, Source, Resource and DeletedAt of a user, if it still has the Version that was read, and
+// sets the new version and time. Conflict when it has another version, or, with the attribute in Field, as InsertScimUser.
+// Deleting is for DeleteScimUser; with a nil DeletedAt a deleted user is brought back.
+func (tx *Tx) UpdateScimUser(ctx context.Context, u *ScimUser) error {
+	err := tx.QueryRow(ctx, `
+		with changed as (
+			update scim_users set identity_id = $4, source = $5, resource = $6, deleted_at = $7,
+				version = version + 1, modified_at = greatest(modified_at, now())
+			where org = $1 and id = $2 and version = $3 returning id, version, modified_at
+		), wanted as (
+			`+fmt.Sprintf(scimEmailsOf, "$6::jsonb")+` and $7::timestamptz is null
+		), gone as (
+			delete from scim_emails e using changed c
+			where e.org = $1 and e.user_id = c.id and not exists (select from wanted w where w.value = e.value)
+		), new as (
+			insert into scim_emails (org, user_id, value) select $1, c.id, w.value from changed c, wanted w on conflict do nothing
+		)
+		select version, modified_at from changed`,
+		tx.Org, u.ID, u.Version, u.Identity, u.Source, u.Resource, u.DeletedAt).Scan(&u.Version, &u.ModifiedAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return scimChanged("user", u.ID)
+	}
+	if err != nil {
+		return scimConflict("write SCIM user", err)
+	}
+	return nil
+}
+
+// DeleteScimUser marks a user as deleted, if it still has the Version that was read, and takes it out of all its groups,
+// which it answers. Its row stays, for a rehire.
+//
+// It takes its locks as all do: groups in the order of their ids, then users. Whoever adds a member locks the member
+// against this.
+func (tx *Tx) DeleteScimUser(ctx context.Context, u *ScimUser) ([]uuid.UUID, error) {
+	if err := tx.lockGroupsOf(ctx, u.ID); err != nil {
+		return nil, err
+	}
+	err := tx.QueryRow(ctx, `
+		with locked as (
+			select id from scim_users where org = $1 and id = $2 and version = $3 and deleted_at is null for update
+		), emails as (
+			delete from scim_emails e using locked l where e.org = $1 and e.user_id = l.id
+		)
+		update scim_users u set deleted_at = now(), version = version + 1, modified_at = greatest(modified_at, now())
+		from locked where u.org = $1 and u.id = locked.id returning u.version, u.modified_at, u.deleted_at`,
+		tx.Org, u.ID, u.Version).Scan(&u.Version, &u.ModifiedAt, &u.DeletedAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, scimChanged("user", u.ID)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("delete SCIM user: %w", err)
+	}
+	return tx.leaveGroups(ctx, u.ID)
+}
+
+func scimChanged(kind string, id uuid.UUID) error {
+	return identity.Errorf(identity.Conflict, "the SCIM %s %s was changed or deleted meanwhile: read it again", kind, id)
+}
+
+// scimConflict names the attribute that a write wanted to have for itself.
+func scimConflict(doing string, err error) error {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && isUnique(err) {
+		switch pg.ConstraintName {
+		case "scim_users_user_name":
+			return &identity.Error{Code: identity.Conflict, Field: "userName", Message: "another user of the organization has this userName"}
+		case "scim_users_external_id":
+			return &identity.Error{Code: identity.Conflict, Field: "externalId", Message: "another user of the same source has this externalId"}
+		case "scim_groups_external_id":
+			return &identity.Error{Code: identity.Conflict, Field: "externalId", Message: "another group of the same source has this externalId"}
+		}
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

@@ -1,0 +1,347 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tenurehq/tenure/internal/identity"
+	"github.com/tenurehq/tenure/internal/scim"
+)
+
+// requireConflict: the write was refused because another resource has the attribute's value, or for its version if empty.
+func requireConflict(t *testing.T, err error, field string) {
+	t.Helper()
+	var refusal *identity.Error
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, identity.Conflict, refusal.Code)
+	require.Equal(t, field, refusal.Field)
+}
+
+func TestScimUserNamesAndExternalIDsAreUnique(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 2)
+	insert := func(source, resource string) error {
+		return s.InOrg(t.Context(), "acme", func(tx *Tx) error {
+			return tx.InsertScimUser(t.Context(), &ScimUser{ID: uuid.New(), Source: source, Resource: []byte(resource)})
+		})
+	}
+	require.NoError(t, insert("entra", `{"userName":"Ünal","externalId":"X"}`))
+	for _, test := range []struct{ source, resource, field string }{
+		{"entra", `{"userName":"ÜNAL"}`, "userName"},
+		{"okta", `{"userName":"Ünal"}`, "userName"},
+		{"entra", `{"userName":"b","externalId":"X"}`, "externalId"},
+	} {
+		requireConflict(t, insert(test.source, test.resource), test.field)
+	}
+	require.NoError(t, insert("okta", `{"userName":"b","externalId":"X"}`), "another source")
+	require.NoError(t, insert("entra", `{"userName":"c","externalId":"x"}`), "caseExact")
+	require.NoError(t, insert("entra", `{"userName":"d"}`), "no externalId")
+	require.NoError(t, insert("entra", `{"userName":"e"}`), "no externalId")
+	inAcme(t, s, func(tx *Tx) {
+		for name, found := range map[string]bool{"ünal": true, "ÜNAL": true, "unal": false, "": false} {
+			u, err := tx.ScimUserByName(t.Context(), name)
+			require.NoError(t, err)
+			require.Equal(t, found, u != nil, name)
+		}
+	})
+}
+
+func TestScimUserUpdates(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 2)
+	u, other := newUser("ada"), newUser("ben")
+	inAcme(t, s, func(tx *Tx) {
+		require.NoError(t, tx.InsertScimUser(t.Context(), u))
+		require.NoError(t, tx.InsertScimUser(t.Context(), other))
+		require.Equal(t, int64(1), u.Version)
+		require.Equal(t, u.CreatedAt, u.ModifiedAt)
+	})
+	stale := *u
+	inAcme(t, s, func(tx *Tx) {
+		locked, err := tx.ScimUserForUpdate(t.Context(), u.ID)
+		require.NoError(t, err)
+		require.Equal(t, u.CreatedAt.UnixMicro(), locked.CreatedAt.UnixMicro())
+		locked.Resource = []byte(`{"userName":"Ada L","emails":[{"value":"New@x.example"},{"value":"new@X.example","type":"home"},{"value":"b@x.example"},{"type":"other"}]}`)
+		require.NoError(t, tx.UpdateScimUser(t.Context(), &locked))
+		require.Equal(t, int64(2), locked.Version)
+		require.True(t, locked.ModifiedAt.After(u.ModifiedAt))
+		*u = locked
+	})
+	requireConflict(t, s.InOrg(t.Context(), "acme", func(tx *Tx) error { return tx.UpdateScimUser(t.Context(), &stale) }), "")
+	requireConflict(t, s.InOrg(t.Context(), "acme", func(tx *Tx) error { _, err := tx.DeleteScimUser(t.Context(), &stale); return err }), "")
+	other.Resource = []byte(`{"userName":"ADA l"}`)
+	requireConflict(t, s.InOrg(t.Context(), "acme", func(tx *Tx) error { return tx.UpdateScimUser(t.Context(), other) }), "userName")
+	for email, want := range map[string]int{"new@x.example": 1, "b@x.example": 1, "c@x.example": 0} {
+		require.Len(t, listUsers(t, s, `emails.value eq "`+email+`"`), want, email)
+	}
+	inAcme(t, s, func(tx *Tx) {
+		u.Resource = []byte(`{"userName":"ada","emails":[{"value":"c@x.example"}]}`)
+		require.NoError(t, tx.UpdateScimUser(t.Context(), u))
+		u.Resource = []byte(`{"userName":"ada"}`)
+		require.NoError(t, tx.UpdateScimUser(t.Context(), u))
+	})
+	require.Empty(t, listUsers(t, s, `emails.value sw ""`))
+	_, err := s.ScimUser(t.Context(), "acme", uuid.New(), false)
+	require.Equal(t, identity.NotFound, identity.ErrorCode(err))
+}
+
+// listUsers are the ids of acme's users that a filter yields.
+func listUsers(t testing.TB, s scimStore, filter string) []uuid.UUID {
+	t.Helper()
+	page, err := s.ScimUsers(t.Context(), "acme", ScimQuery{Filter: userFilter(t, filter), Count: 100})
+	require.NoError(t, err, filter)
+	require.Equal(t, len(page.Resources), *page.Total)
+	return idsOf(page.Resources, func(u ScimUser) uuid.UUID { return u.ID })
+}
+
+func TestDeletedScimUsersAreGoneAndComeBack(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 2)
+	resource := []byte(`{"userName":"ada","externalId":"1","emails":[{"value":"a@x.example"}]}`)
+	first := &ScimUser{ID: uuid.New(), Source: "entra", Resource: resource}
+	second := &ScimUser{ID: uuid.New(), Source: "entra", Resource: resource}
+	found := func() *ScimUser {
+		var u *ScimUser
+		inAcme(t, s, func(tx *Tx) {
+			var err error
+			u, err = tx.ScimUserByExternalID(t.Context(), "entra", "1")
+			require.NoError(t, err)
+			none, err := tx.ScimUserByExternalID(t.Context(), "okta", "1")
+			require.NoError(t, err)
+			require.Nil(t, none)
+		})
+		return u
+	}
+	remove := func(u *ScimUser) {
+		inAcme(t, s, func(tx *Tx) {
+			_, err := tx.DeleteScimUser(t.Context(), u)
+			require.NoError(t, err)
+			require.NotNil(t, u.DeletedAt)
+		})
+	}
+	require.Nil(t, found())
+	inAcme(t, s, func(tx *Tx) { require.NoError(t, tx.InsertScimUser(t.Context(), first)) })
+	remove(first)
+	require.Equal(t, first.ID, found().ID)
+	require.NotNil(t, found().DeletedAt)
+	_, err := s.ScimUser(t.Context(), "acme", first.ID, false)
+	require.Equal(t, identity.NotFound, identity.ErrorCode(err))
+	for _, filter := range []string{`userName eq "ada"`, `emails.value eq "a@x.example"`, `externalId eq "1"`, `id eq "` + first.ID.String() + `"`, `title ne "x"`, `id pr`} {
+		require.Empty(t, listUsers(t, s, filter), filter)
+	}
+	inAcme(t, s, func(tx *Tx) { require.NoError(t, tx.InsertScimUser(t.Context(), second)) }) // the names are free
+	require.Equal(t, second.ID, found().ID, "who has it goes before who had it")
+	requireConflict(t, s.InOrg(t.Context(), "acme", func(tx *Tx) error {
+		back := *first
+		back.DeletedAt = nil
+		return tx.UpdateScimUser(t.Context(), &back)
+	}), "userName")
+	remove(second)
+	require.Equal(t, second.ID, found().ID, "who had it last")
+	inAcme(t, s, func(tx *Tx) {
+		locked, err := tx.ScimUserForUpdate(t.Context(), first.ID)
+		require.NoError(t, err)
+		require.NotNil(t, locked.DeletedAt)
+		locked.DeletedAt = nil
+		require.NoError(t, tx.UpdateScimUser(t.Context(), &locked))
+	})
+	for _, filter := range []string{`userName eq "ada"`, `emails.value eq "a@x.example"`, `id pr`} {
+		require.Equal(t, []uuid.UUID{first.ID}, listUsers(t, s, filter), filter)
+	}
+}
+
+func TestScimMembers(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 2)
+	a, b, c, gone, nobody := newUser("a"), newUser("b"), newUser("c"), newUser("gone"), uuid.New()
+	group, nested := newGroup("team"), newGroup("nested")
+	inAcme(t, s, func(tx *Tx) {
+		for _, u := range []*ScimUser{a, b, c, gone} {
+			require.NoError(t, tx.InsertScimUser(t.Context(), u))
+		}
+		for _, g := range []*ScimGroup{group, nested} {
+			require.NoError(t, tx.InsertScimGroup(t.Context(), g))
+		}
+		_, err := tx.DeleteScimUser(t.Context(), gone)
+		require.NoError(t, err)
+	})
+	add, remove, replace := (*Tx).AddScimMembers, (*Tx).RemoveScimMembers, (*Tx).ReplaceScimMembers
+	type ids = []uuid.UUID
+	for _, step := range []struct {
+		name                    string
+		do                      func(*Tx, context.Context, *ScimGroup, ids) (ScimMemberChange, error)
+		ids                     ids
+		added, removed, unknown ids
+		then                    ids
+	}{
+		{"nobody is added", add, nil, nil, nil, nil, nil},
+		{"two, one of them twice", add, ids{a.ID, b.ID, a.ID}, ids{a.ID, b.ID}, nil, nil, ids{a.ID, b.ID}},
+		{"again", add, ids{a.ID}, nil, nil, nil, ids{a.ID, b.ID}},
+		{"unknown ones are left out", add, ids{nobody, gone.ID, c.ID}, ids{c.ID}, nil, ids{nobody, gone.ID}, ids{a.ID, b.ID, c.ID}},
+		{"a group", add, ids{nested.ID}, ids{nested.ID}, nil, nil, ids{a.ID, b.ID, c.ID, nested.ID}},
+		{"one leaves", remove, ids{b.ID, nobody}, nil, ids{b.ID}, nil, ids{a.ID, c.ID, nested.ID}},
+		{"nobody leaves", remove, nil, nil, nil, nil, ids{a.ID, c.ID, nested.ID}},
+		{"the same again", replace, ids{nested.ID, c.ID, a.ID}, nil, nil, nil, ids{a.ID, c.ID, nested.ID}},
+		{"only the difference", replace, ids{a.ID, b.ID, nobody}, ids{b.ID}, ids{c.ID, nested.ID}, ids{nobody}, ids{a.ID, b.ID}},
+		{"all leave", replace, nil, nil, ids{a.ID, b.ID}, nil, nil},
+	} {
+		inAcme(t, s, func(tx *Tx) {
+			g, err := tx.ScimGroupForUpdate(t.Context(), group.ID)
+			require.NoError(t, err)
+			before := g
+			change, err := step.do(tx, t.Context(), &g, step.ids)
+			require.NoError(t, err)
+			require.ElementsMatch(t, step.added, change.Added, step.name)
+			require.ElementsMatch(t, step.removed, change.Removed, step.name)
+			require.ElementsMatch(t, step.unknown, change.Unknown, step.name)
+			changed := len(step.added)+len(step.removed) > 0
+			require.Equal(t, changed, g.Version > before.Version, step.name)
+			require.Equal(t, changed, g.ModifiedAt.After(before.ModifiedAt), step.name)
+			require.Equal(t, len(step.then), g.MemberCount, step.name)
+		})
+		got, err := s.ScimGroup(t.Context(), "acme", group.ID, true)
+		require.NoError(t, err)
+		require.ElementsMatch(t, step.then, idsOf(got.Members, func(m ScimMember) uuid.UUID { return m.ID }), step.name)
+		require.Equal(t, len(step.then), got.MemberCount, step.name)
+		var paged ids
+		for after := uuid.Nil; ; after = paged[len(paged)-1] {
+			page, err := s.ScimMembers(t.Context(), "acme", group.ID, after, 2)
+			require.NoError(t, err)
+			if len(page) == 0 {
+				break
+			}
+			paged = append(paged, idsOf(page, func(m ScimMember) uuid.UUID { return m.ID })...)
+		}
+		require.ElementsMatch(t, step.then, paged, step.name)
+	}
+}
+
+func newGroup(name string) *ScimGroup {
+	return &ScimGroup{ID: uuid.New(), Source: "hr", Resource: fmt.Appendf(nil, `{"displayName":%q}`, name)}
+}
+
+func TestScimMembersWhoMatchLeave(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 2)
+	a, b, group, nested := newUser("ada"), newUser("ben"), newGroup("team"), newGroup("ada's")
+	inAcme(t, s, func(tx *Tx) {
+		require.NoError(t, tx.InsertScimUser(t.Context(), a))
+		require.NoError(t, tx.InsertScimUser(t.Context(), b))
+		require.NoError(t, tx.InsertScimGroup(t.Context(), group))
+		require.NoError(t, tx.InsertScimGroup(t.Context(), nested))
+		for filter, want := range map[string][]uuid.UUID{
+			`type eq "group"`: {nested.ID},
+			`display sw "ADA" and not (type eq "Group")`:                                              {a.ID},
+			`$ref eq "` + baseURL + `/Users/` + b.ID.String() + `"`:                                   {b.ID},
+			`value eq "` + a.ID.String() + `" or value eq "nobody"`:                                   {a.ID},
+			`value ne "` + a.ID.String() + `"`:                                                        {b.ID, nested.ID},
+			`value eq "` + strings.ToUpper(a.ID.String()) + `"`:                                       nil,
+			`display co "a" and (value gt "0" or value le "0") and display pr and not (type ew "up")`: {a.ID},
+		} {
+			_, err := tx.AddScimMembers(t.Context(), group, []uuid.UUID{a.ID, b.ID, nested.ID})
+			require.NoError(t, err)
+			parsed, err := scim.ParseFilter(scim.GroupType(), "members["+filter+"]")
+			require.NoError(t, err, filter)
+			change, err := tx.RemoveScimMembersWhere(t.Context(), group, parsed.(scim.ValuePath).Filter, baseURL)
+			require.NoError(t, err, filter)
+			require.ElementsMatch(t, want, change.Removed, filter)
+			require.Equal(t, 3-len(want), group.MemberCount, filter)
+		}
+	})
+}
+
+func TestScimDeletionsEndMemberships(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 2)
+	u, g1, g2, parent := newUser("ada"), newGroup("one"), newGroup("two"), newGroup("parent")
+	inAcme(t, s, func(tx *Tx) {
+		require.NoError(t, tx.InsertScimUser(t.Context(), u))
+		for _, g := range []*ScimGroup{g1, g2, parent} {
+			require.NoError(t, tx.InsertScimGroup(t.Context(), g))
+		}
+		for g, members := range map[*ScimGroup][]uuid.UUID{g1: {u.ID}, g2: {u.ID}, parent: {g1.ID, g2.ID}} {
+			_, err := tx.AddScimMembers(t.Context(), g, members)
+			require.NoError(t, err)
+		}
+	})
+	shown, err := s.ScimUser(t.Context(), "acme", u.ID, true)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []ScimGroupName{{g1.ID, "one"}, {g2.ID, "two"}}, shown.Groups)
+	inAcme(t, s, func(tx *Tx) {
+		left, err := tx.DeleteScimUser(t.Context(), u)
+		require.NoError(t, err)
+		require.ElementsMatch(t, []uuid.UUID{g1.ID, g2.ID}, left)
+		stale := *g1
+		g, err := tx.ScimGroupForUpdate(t.Context(), g1.ID)
+		require.NoError(t, err)
+		require.Greater(t, g.Version, stale.Version)
+		require.Zero(t, g.MemberCount)
+		_, err = tx.DeleteScimGroup(t.Context(), &stale)
+		requireConflict(t, err, "")
+		requireConflict(t, tx.UpdateScimGroup(t.Context(), &stale), "")
+		_, err = tx.DeleteScimGroup(t.Context(), &g)
+		require.NoError(t, err)
+		above, err := tx.ScimGroupForUpdate(t.Context(), parent.ID)
+		require.NoError(t, err)
+		require.Equal(t, 1, above.MemberCount)
+		members, err := tx.DeleteScimGroup(t.Context(), &above)
+		require.NoError(t, err)
+		require.Equal(t, []uuid.UUID{g2.ID}, members)
+		_, err = tx.ScimGroupForUpdate(t.Context(), g1.ID)
+		require.Equal(t, identity.NotFound, identity.ErrorCode(err))
+	})
+	page, err := s.ScimGroups(t.Context(), "acme", ScimQuery{Count: 10, Related: true})
+	require.NoError(t, err)
+	require.Equal(t, 1, *page.Total)
+	require.Equal(t, g2.ID, page.Resources[0].ID)
+	require.Empty(t, page.Resources[0].Members)
+}
+
+func TestScimGroupExternalIDsAreUnique(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 2)
+	one, two := newGroup("same"), newGroup("same")
+	inAcme(t, s, func(tx *Tx) {
+		require.NoError(t, tx.InsertScimGroup(t.Context(), one))
+		require.NoError(t, tx.InsertScimGroup(t.Context(), two))
+		one.Resource = []byte(`{"displayName":"new","externalId":"1"}`)
+		require.NoError(t, tx.UpdateScimGroup(t.Context(), one))
+		require.Equal(t, int64(2), one.Version)
+		found, err := tx.ScimGroupByExternalID(t.Context(), "hr", "1")
+		require.NoError(t, err)
+		require.Equal(t, one.ID, found.ID)
+		none, err := tx.ScimGroupByExternalID(t.Context(), "okta", "1")
+		require.NoError(t, err)
+		require.Nil(t, none)
+	})
+	two.Resource = one.Resource
+	requireConflict(t, s.InOrg(t.Context(), "acme", func(tx *Tx) error { return tx.UpdateScimGroup(t.Context(), two) }), "externalId")
+}
+
+// TestScimFold: texts are folded alike in Go and in SQL.
+func TestScimFold(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 2)
+	var all []string
+	for r := rune(1); r <= unicode.MaxRune; r++ {
+		if unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.S) {
+			all = append(all, "x"+string(r), string(r)+"x")
+		}
+	}
+	inAcme(t, s, func(tx *Tx) {
+		var folded []string
+		require.NoError(t, tx.QueryRow(t.Context(), `select array(select scim_fold(v) from unnest($1::text[]) with ordinality as a(v, n) order by n)`, all).Scan(&folded))
+		require.Len(t, folded, len(all))
+		for i, text := range all {
+			if scim.Fold(text) != folded[i] {
+				require.Equal(t, scim.Fold(text), folded[i], "%U", []rune(text))
+			}
+		}
+	})
+}

@@ -21,6 +21,9 @@ import (
 func (a *Activities) ApplyAccount(ctx context.Context, request workflows.ApplyRequest) (_ workflows.Outcome, err error) {
 	defer a.survive(ctx, request.Step.Account, &err)
 	at := a.targets.get(request.Org, request.Step.Target)
+	if wait := at.pacer.PutOff(); wait > 0 && !request.Step.Urgent {
+		return "", again(string(connectors.KindThrottled), request.Step.Account, wait)
+	}
 	leave, ok := at.enter(ctx, request.Step.Limit, request.Step.Urgent)
 	if !ok {
 		return "", again("busy", request.Step.Account, 500*time.Millisecond)
@@ -30,6 +33,7 @@ func (a *Activities) ApplyAccount(ctx context.Context, request workflows.ApplyRe
 	// The attempt's time begins before it is recorded, so that it is over when the record says.
 	bounded, cancel := context.WithTimeout(ctx, time.Duration(request.Step.Timeout))
 	defer cancel()
+	bounded = at.pacer.Attempt(bounded, request.Step.Urgent)
 	job, outcome, err := a.lifecycle.Begin(ctx, request)
 	if err != nil {
 		a.log.WarnContext(ctx, "begin attempt", "organization", request.Org, "account", request.Step.Account, "error", store.Loggable(err))
@@ -55,7 +59,7 @@ func (a *Activities) attempt(ctx, bounded context.Context, at *target, job *life
 	if err != nil {
 		return "", &connectors.Error{Kind: connectors.KindInvalid, Action: "connect", Detail: err.Error(), Err: err}
 	}
-	w := work{job: job, connector: connector, target: at, now: a.lifecycle.Now}
+	w := &work{job: job, connector: connector, target: at, now: a.lifecycle.Now}
 	if request.Step.Kind == workflows.StepConfirm {
 		return a.confirm(ctx, bounded, w)
 	}
@@ -69,7 +73,7 @@ func (a *Activities) attempt(ctx, bounded context.Context, at *target, job *life
 }
 
 // confirm reads back once more what was verified before.
-func (a *Activities) confirm(ctx, bounded context.Context, w work) (workflows.Outcome, error) {
+func (a *Activities) confirm(ctx, bounded context.Context, w *work) (workflows.Outcome, error) {
 	reading, err := w.read(bounded)
 	contradicted := errors.Is(err, errContradicted)
 	if err != nil && !contradicted {
@@ -113,7 +117,7 @@ func (a *Activities) failed(ctx context.Context, at *target, request workflows.A
 	}
 	unverified := errors.Is(cause, errUnverified) // answered, and not shown: slow, not down; and it may still come
 	clean := kind != connectors.KindAmbiguous && !unverified
-	if ctx.Err() == nil && !unverified {
+	if ctx.Err() == nil && !unverified && !heldBack(cause) {
 		a.judge(ctx, at, job, request, kind == connectors.KindUnavailable || kind == connectors.KindAmbiguous)
 	}
 	outcome := a.verdict(ctx, at, request, job, kind, finding.Action)
@@ -157,7 +161,11 @@ func (a *Activities) verdict(ctx context.Context, at *target, request workflows.
 		return workflows.OutcomeBlocked
 	}
 	// A probe tells a target that is down from one that cannot do this account.
-	if err := a.probe(ctx, at, job.Target, job.PolicyVersion); err != nil {
+	err := a.probe(ctx, at, job.Target, job.PolicyVersion)
+	if connectors.KindOf(err) == connectors.KindThrottled {
+		return "" // as above
+	}
+	if err != nil {
 		a.show(ctx, request, "down", "probe")
 		return workflows.OutcomeBlocked
 	}
@@ -172,7 +180,7 @@ func (a *Activities) probe(ctx context.Context, at *target, p policy.Target, ver
 	}
 	bounded, cancel := context.WithTimeout(ctx, min(p.AttemptTimeout, 15*time.Second))
 	defer cancel()
-	return connector.Probe(bounded)
+	return connector.Probe(at.pacer.Attempt(bounded, true))
 }
 
 // diagnose reads what a failed attempt says of itself; theirs is false when it is not the target that failed.
@@ -200,10 +208,16 @@ func diagnose(cause error) (kind connectors.Kind, finding store.Finding, theirs 
 	return kind, finding, theirs
 }
 
+// heldBack reports whether the attempt ended because of our own pace: that says nothing of the target.
+func heldBack(cause error) bool {
+	_, ok := errors.AsType[*connectors.HeldBackError](cause)
+	return ok
+}
+
 func retryAfter(cause error) time.Duration {
 	var refusal *connectors.Error
 	if errors.As(cause, &refusal) && refusal.Kind == connectors.KindThrottled {
-		return max(refusal.RetryAfter, 100*time.Millisecond)
+		return min(max(refusal.RetryAfter, 100*time.Millisecond), connectors.LongestStop)
 	}
 	return 0
 }

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,32 +13,76 @@ import (
 	"github.com/tenurehq/tenure/internal/store"
 )
 
+// readBack reads what was made of the account and compares it with what the plan asked for. What the changes showed of it
+// counts, if it is as asked; what is not shown, or not shown as asked, is read: it may have been older than the change.
+func (w *work) readBack(ctx context.Context) (lifecycle.Reading, error) {
+	wish := w.job.Step.Wish
+	if w.seen == nil && w.created != nil && w.created.Enabled == wish.Enabled && len(difference(wish.Attributes, w.created.Attributes)) == 0 {
+		held, err := w.held(ctx, w.created.NativeID)
+		switch {
+		case err == nil:
+			w.seen = &connectors.Sight{Account: *w.created, Grants: held}
+		case connectors.KindOf(err) != connectors.KindNotFound:
+			return lifecycle.Reading{}, acting("read back", err)
+		}
+	}
+	if w.seen != nil {
+		reading, err := w.compare(ctx, *w.seen, true)
+		if !errors.Is(err, errUnverified) {
+			return reading, err
+		}
+	}
+	return w.read(ctx)
+}
+
 // read reads the account back and compares it with what the plan asked for. It changes nothing.
-func (w work) read(ctx context.Context) (lifecycle.Reading, error) {
-	account, found, err := w.locate(ctx)
+func (w *work) read(ctx context.Context) (lifecycle.Reading, error) {
+	sight, found, err := w.look(ctx)
 	if err != nil {
 		return lifecycle.Reading{}, acting("read back", err)
 	}
-	reading := lifecycle.Reading{Found: found, Enabled: found && account.Enabled}
-	if found {
-		if granter, ok := w.connector.(connectors.EntitlementGranter); ok {
-			held, err := granter.GrantsOf(ctx, account.NativeID)
-			if err != nil {
-				return reading, acting("read back", err)
-			}
-			for _, e := range held {
-				reading.Held = append(reading.Held, policy.Entitlement{Kind: e.Kind, Name: e.Name})
-			}
+	return w.compare(ctx, sight, found)
+}
+
+// look reads the account and what it holds.
+func (w *work) look(ctx context.Context) (sight connectors.Sight, found bool, err error) {
+	id := w.job.Account.NativeID
+	reader, ok := w.connector.(connectors.GrantReader)
+	if ok && id != "" {
+		sight, err = reader.GetAccountWithGrants(ctx, id)
+		if connectors.KindOf(err) != connectors.KindNotFound {
+			return sight, err == nil, err
 		}
+	}
+	if sight.Account, found, err = w.locate(ctx); err != nil || !found {
+		return sight, false, err
+	}
+	sight.Grants, err = w.held(ctx, sight.Account.NativeID)
+	return sight, true, err
+}
+
+// held reads what the account holds; nothing where the target knows no entitlements.
+func (w *work) held(ctx context.Context, nativeID string) ([]connectors.Entitlement, error) {
+	if granter, ok := w.connector.(connectors.EntitlementGranter); ok {
+		return granter.GrantsOf(ctx, nativeID)
+	}
+	return nil, nil
+}
+
+// compare holds what was seen against what the plan asked for.
+func (w *work) compare(ctx context.Context, sight connectors.Sight, found bool) (lifecycle.Reading, error) {
+	reading := lifecycle.Reading{Found: found, Enabled: found && sight.Account.Enabled}
+	for _, e := range sight.Grants {
+		reading.Held = append(reading.Held, policy.Entitlement{Kind: e.Kind, Name: e.Name})
 	}
 	if w.job.Step.Wish == nil {
 		return w.proveRevoked(ctx, reading)
 	}
-	return w.proveApplied(ctx, reading, account)
+	return w.proveApplied(ctx, reading, sight.Account)
 }
 
 // proveRevoked holds the reading against a revocation and makes the evidence.
-func (w work) proveRevoked(ctx context.Context, reading lifecycle.Reading) (lifecycle.Reading, error) {
+func (w *work) proveRevoked(ctx context.Context, reading lifecycle.Reading) (lifecycle.Reading, error) {
 	switch {
 	case reading.Enabled:
 		return reading, acting(lifecycle.ActionDisable, w.mismatch("the account is enabled"))
@@ -76,7 +121,7 @@ type proof struct {
 	denial string // what to say when the reading shows otherwise
 }
 
-func (w work) sessionsEnded() proof {
+func (w *work) sessionsEnded() proof {
 	p := proof{action: lifecycle.ActionEndSessions, denial: "sessions are left"}
 	if sessions, ok := w.connector.(connectors.SessionEnder); ok {
 		p.read = func(ctx context.Context, id string) (bool, connectors.Evidence, error) {
@@ -86,7 +131,7 @@ func (w work) sessionsEnded() proof {
 	return p
 }
 
-func (w work) passwordReset() proof {
+func (w *work) passwordReset() proof {
 	p := proof{action: lifecycle.ActionResetPassword, denial: "the password is the old one"}
 	if passwords, ok := w.connector.(connectors.PasswordResetter); ok {
 		p.read = func(ctx context.Context, id string) (bool, connectors.Evidence, error) {
@@ -96,7 +141,7 @@ func (w work) passwordReset() proof {
 	return p
 }
 
-func (w work) factorsReset() proof {
+func (w *work) factorsReset() proof {
 	p := proof{action: lifecycle.ActionResetFactors, denial: "authentication factors are left"}
 	if factors, ok := w.connector.(connectors.FactorResetter); ok {
 		p.read = factors.FactorsReset
@@ -105,7 +150,7 @@ func (w work) factorsReset() proof {
 }
 
 // prove holds one proof. What the target or this account cannot have is recorded as unsupported, never as verified.
-func (w work) prove(ctx context.Context, p proof, found bool) (store.Finding, error) {
+func (w *work) prove(ctx context.Context, p proof, found bool) (store.Finding, error) {
 	unable := store.Finding{Action: p.action, Status: "unsupported", Code: string(connectors.KindUnsupported)}
 	if p.read == nil {
 		return unable, nil
@@ -127,7 +172,7 @@ func (w work) prove(ctx context.Context, p proof, found bool) (store.Finding, er
 }
 
 // proveApplied holds the reading against a wish and makes the evidence.
-func (w work) proveApplied(ctx context.Context, reading lifecycle.Reading, account connectors.Account) (lifecycle.Reading, error) {
+func (w *work) proveApplied(ctx context.Context, reading lifecycle.Reading, account connectors.Account) (lifecycle.Reading, error) {
 	wish := w.job.Step.Wish
 	if w.job.Step.Held && !reading.Enabled {
 		reading.Findings = append(reading.Findings, w.verified(lifecycle.ActionDisable, map[string]any{"found": reading.Found, "enabled": false}))
@@ -167,11 +212,11 @@ func (w work) proveApplied(ctx context.Context, reading lifecycle.Reading, accou
 }
 
 // mismatch is errUnverified, and errContradicted for a second reading, with what was found.
-func (w work) mismatch(format string, args ...any) error {
+func (w *work) mismatch(format string, args ...any) error {
 	return fmt.Errorf("%w (%w): "+format, append([]any{errUnverified, errContradicted}, args...)...)
 }
 
-func (w work) verified(action string, evidence map[string]any) store.Finding {
+func (w *work) verified(action string, evidence map[string]any) store.Finding {
 	now := w.now()
 	return store.Finding{Action: action, Status: "verified", Done: &now, Verified: &now, Evidence: evidence}
 }

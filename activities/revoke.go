@@ -17,7 +17,7 @@ const accessPatience = 20 * time.Second
 
 // revoke takes everything away, part by part in the order that the target needs. A part that fails holds up no other: the
 // first failure is answered when the rest is done.
-func (w work) revoke(ctx context.Context, account connectors.Account, found bool) (lifecycle.Reading, error) {
+func (w *work) revoke(ctx context.Context, account connectors.Account, found bool) (lifecycle.Reading, error) {
 	if !found {
 		return w.read(ctx)
 	}
@@ -56,15 +56,16 @@ func (w work) revoke(ctx context.Context, account connectors.Account, found bool
 	return w.read(ctx)
 }
 
-// worthAnotherTry reports whether what failed before the account could be disabled is tried again first.
-func (w work) worthAnotherTry(err error) bool {
+// worthAnotherTry reports whether what failed before the account could be disabled is tried again first: not when the target
+// asks for more time than that.
+func (w *work) worthAnotherTry(err error) bool {
 	kind, _, _ := diagnose(err)
-	return !kind.Permanent() && w.now().Sub(w.job.FirstFailure()) < accessPatience
+	return !kind.Permanent() && w.now().Add(retryAfter(err)).Sub(w.job.FirstFailure()) < accessPatience
 }
 
 // revokePart takes one part away, also when an earlier attempt did: what a target shows may be somebody else's doing, and
 // less than was asked for. What the target cannot do is no failure.
-func (w work) revokePart(ctx context.Context, part connectors.Revocation, writer connectors.AccountWriter, account connectors.Account) error {
+func (w *work) revokePart(ctx context.Context, part connectors.Revocation, writer connectors.AccountWriter, account connectors.Account) error {
 	id := account.NativeID
 	var err error
 	switch part {
@@ -100,7 +101,7 @@ func (w work) revokePart(ctx context.Context, part connectors.Revocation, writer
 }
 
 // revokeAccess disables the account: as one who has left, where the target knows such a state.
-func (w work) revokeAccess(ctx context.Context, writer connectors.AccountWriter, account connectors.Account) error {
+func (w *work) revokeAccess(ctx context.Context, writer connectors.AccountWriter, account connectors.Account) error {
 	if deactivator, ok := w.connector.(connectors.Deactivator); ok && w.job.Step.Leave {
 		return w.change(ctx, lifecycle.ActionDisable, func() error { return deactivator.Deactivate(ctx, account.NativeID) })
 	}
@@ -111,7 +112,7 @@ func (w work) revokeAccess(ctx context.Context, writer connectors.AccountWriter,
 }
 
 // revokeGrants takes every entitlement that the account holds.
-func (w work) revokeGrants(ctx context.Context, nativeID string) error {
+func (w *work) revokeGrants(ctx context.Context, nativeID string) error {
 	granter, ok := w.connector.(connectors.EntitlementGranter)
 	if !ok {
 		return nil

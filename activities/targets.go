@@ -36,6 +36,8 @@ type target struct {
 	// has filled the bulk share does not make it wait.
 	bulk, urgent *semaphore.Weighted
 	limit        int
+	// pacer keeps all requests within the target's limits, and outlives the connectors that make them.
+	pacer        *connectors.Pacer
 	entitlements map[string]connectors.Entitlement
 	health       window
 }
@@ -45,7 +47,7 @@ func (t *targets) get(org, name string) *target {
 	defer t.mu.Unlock()
 	key := targetKey{org, name}
 	if t.byKey[key] == nil {
-		t.byKey[key] = &target{entitlements: map[string]connectors.Entitlement{}}
+		t.byKey[key] = &target{pacer: connectors.NewPacer(), entitlements: map[string]connectors.Entitlement{}}
 	}
 	return t.byKey[key]
 }
@@ -68,6 +70,7 @@ func (t *targets) connect(at *target, p policy.Target, version int64, now time.T
 	if err != nil {
 		return nil, fmt.Errorf("settings of target %s: %w", p.Name, err)
 	}
+	at.pacer.SetRate(connectors.Limit{Requests: p.Rate.Requests, Per: p.Rate.Per})
 	at.connector, at.version, at.made = connector, version, now
 	at.entitlements = map[string]connectors.Entitlement{}
 	return connector, nil

@@ -23,6 +23,14 @@ type work struct {
 	connector connectors.Connector
 	target    *target
 	now       func() time.Time
+
+	// deleted are the accounts of this person that locate found among those that the target has deleted; nil when it did not
+	// look there.
+	deleted []connectors.Account
+	// seen is what a change showed of the account that it was made to; nil when it showed nothing, or not all.
+	seen *connectors.Sight
+	// created is the account that this attempt made, as the target answered it; nil when that does not count as a reading.
+	created *connectors.Account
 }
 
 // errUnverified: the target answered that it did what it was asked, and does not show it (yet).
@@ -47,7 +55,7 @@ func acting(action string, err error) error {
 	return &actionError{action, err}
 }
 
-func (w work) run(ctx context.Context) (lifecycle.Reading, error) {
+func (w *work) run(ctx context.Context) (lifecycle.Reading, error) {
 	account, found, err := w.locate(ctx)
 	if err != nil {
 		return lifecycle.Reading{}, acting("look up", err)
@@ -58,38 +66,8 @@ func (w work) run(ctx context.Context) (lifecycle.Reading, error) {
 	return w.apply(ctx, account, found)
 }
 
-// locate finds the account: by its native id when that is known, else by the attribute that correlates.
-func (w work) locate(ctx context.Context) (connectors.Account, bool, error) {
-	if id := w.job.Account.NativeID; id != "" {
-		account, err := w.connector.GetAccount(ctx, id)
-		if connectors.KindOf(err) != connectors.KindNotFound {
-			return account, err == nil, err
-		}
-		if w.job.Fresh() {
-			return account, false, w.mismatch("the account is not shown yet")
-		}
-	}
-	var found []connectors.Account
-	for _, value := range w.job.Step.CorrelateValues {
-		accounts, err := w.connector.FindAccounts(ctx, w.job.Target.Correlate, value)
-		if err != nil {
-			return connectors.Account{}, false, err
-		}
-		found = append(found, accounts...)
-	}
-	switch len(found) {
-	case 0:
-		return connectors.Account{}, false, nil
-	case 1:
-		return found[0], true, w.job.Saw(ctx, found[0].NativeID)
-	default:
-		return connectors.Account{}, false, identity.Errorf(identity.Conflict,
-			"%d accounts in %s have this person's %s: leave one of them, then retry", len(found), w.job.Step.Target, w.job.Target.Correlate)
-	}
-}
-
 // may asks the fence, right before a change.
-func (w work) may(ctx context.Context) error {
+func (w *work) may(ctx context.Context) error {
 	current, err := w.job.Current(ctx)
 	if err != nil {
 		return err
@@ -101,7 +79,7 @@ func (w work) may(ctx context.Context) error {
 }
 
 // change runs one changing call under the fence.
-func (w work) change(ctx context.Context, action string, call func() error) error {
+func (w *work) change(ctx context.Context, action string, call func() error) error {
 	if err := w.may(ctx); err != nil {
 		return err
 	}
@@ -109,7 +87,7 @@ func (w work) change(ctx context.Context, action string, call func() error) erro
 }
 
 // apply makes the account what policy says.
-func (w work) apply(ctx context.Context, account connectors.Account, found bool) (lifecycle.Reading, error) {
+func (w *work) apply(ctx context.Context, account connectors.Account, found bool) (lifecycle.Reading, error) {
 	writer, ok := w.connector.(connectors.AccountWriter)
 	if !ok {
 		return lifecycle.Reading{}, acting(lifecycle.ActionCreate, unsupported("write accounts"))
@@ -138,53 +116,19 @@ func (w work) apply(ctx context.Context, account connectors.Account, found bool)
 	if err := w.entitle(ctx, account.NativeID, created, held); err != nil {
 		return lifecycle.Reading{}, err
 	}
-	return w.read(ctx)
-}
-
-// restore brings back a deleted account of this person, with its native id, where the target keeps deleted accounts.
-func (w work) restore(ctx context.Context) (account connectors.Account, restored bool, err error) {
-	restorer, ok := w.connector.(connectors.AccountRestorer)
-	if !ok {
-		return account, false, nil
-	}
-	var deleted []connectors.Account
-	for _, value := range w.job.Step.CorrelateValues {
-		found, err := restorer.FindDeleted(ctx, w.job.Target.Correlate, value)
-		if err != nil {
-			return account, false, acting("look up deleted", err)
-		}
-		deleted = append(deleted, found...)
-	}
-	switch {
-	case len(deleted) == 0:
-		return account, false, nil
-	case len(deleted) > 1:
-		return account, false, acting(lifecycle.ActionRestore, identity.Errorf(identity.Conflict,
-			"%d deleted accounts in %s have this person's %s: restore one of them, or delete them for good, then retry",
-			len(deleted), w.job.Step.Target, w.job.Target.Correlate))
-	}
-	err = w.change(ctx, lifecycle.ActionRestore, func() (err error) {
-		account, err = restorer.RestoreAccount(ctx, deleted[0].NativeID)
-		return err
-	})
-	if connectors.KindOf(err) == connectors.KindNotFound { // its time was over in between
-		return account, false, nil
-	}
-	if err == nil {
-		err = acting(lifecycle.ActionRestore, w.job.Saw(ctx, account.NativeID))
-	}
-	return account, err == nil, err
+	return w.readBack(ctx)
 }
 
 // create makes the account, with entitlements where the target can, and answers which those are.
-func (w work) create(ctx context.Context, writer connectors.AccountWriter) (account connectors.Account, held []connectors.Entitlement, err error) {
+func (w *work) create(ctx context.Context, writer connectors.AccountWriter) (account connectors.Account, held []connectors.Entitlement, err error) {
 	wish := w.job.Step.Wish
 	wanted := connectors.Account{Enabled: wish.Enabled, Attributes: present(wish.Attributes)}
 	call := func() (err error) {
 		account, err = writer.CreateAccount(ctx, wanted)
 		return err
 	}
-	if creator, ok := w.connector.(connectors.GrantingCreator); ok && !w.job.Step.Held && len(wish.Grants) > 0 {
+	creator, granting := w.connector.(connectors.GrantingCreator)
+	if granting {
 		granter, ok := w.connector.(connectors.EntitlementGranter)
 		if !ok {
 			return account, nil, acting(lifecycle.ActionGrant, unsupported("grant entitlements"))
@@ -203,11 +147,14 @@ func (w work) create(ctx context.Context, writer connectors.AccountWriter) (acco
 	if err := w.change(ctx, lifecycle.ActionCreate, call); err != nil {
 		return account, nil, err
 	}
+	if granting {
+		w.created = &account
+	}
 	return account, held, acting(lifecycle.ActionCreate, w.job.Saw(ctx, account.NativeID))
 }
 
 // amend changes what differs in an account that exists. restored says that this attempt has just brought it back.
-func (w work) amend(ctx context.Context, writer connectors.AccountWriter, account connectors.Account, restored bool) error {
+func (w *work) amend(ctx context.Context, writer connectors.AccountWriter, account connectors.Account, restored bool) error {
 	wish := w.job.Step.Wish
 	enable := wish.Enabled && !account.Enabled
 	if enable && !w.job.Step.MayEnable && !restored {
@@ -238,7 +185,7 @@ func (w work) amend(ctx context.Context, writer connectors.AccountWriter, accoun
 }
 
 // update writes the attributes that differ.
-func (w work) update(ctx context.Context, writer connectors.AccountWriter, account connectors.Account) error {
+func (w *work) update(ctx context.Context, writer connectors.AccountWriter, account connectors.Account) error {
 	changes := difference(w.job.Step.Wish.Attributes, account.Attributes)
 	if len(changes) == 0 {
 		return nil
@@ -247,7 +194,7 @@ func (w work) update(ctx context.Context, writer connectors.AccountWriter, accou
 }
 
 // disable disables the account and ends its sessions, in that order: a session ended before could be opened again.
-func (w work) disable(ctx context.Context, writer connectors.AccountWriter, nativeID string) error {
+func (w *work) disable(ctx context.Context, writer connectors.AccountWriter, nativeID string) error {
 	err := w.change(ctx, lifecycle.ActionDisable, func() error { return writer.SetEnabled(ctx, nativeID, false) })
 	if err != nil {
 		return err
@@ -260,7 +207,7 @@ func (w work) disable(ctx context.Context, writer connectors.AccountWriter, nati
 
 // entitle takes back the recorded grants that are no longer due, then makes those that are. What else the account holds
 // is not Tenure's to take.
-func (w work) entitle(ctx context.Context, nativeID string, created bool, held []connectors.Entitlement) error {
+func (w *work) entitle(ctx context.Context, nativeID string, created bool, held []connectors.Entitlement) error {
 	step := w.job.Step
 	if len(step.Wish.Grants)+len(step.Revoke) == 0 {
 		return nil
@@ -291,7 +238,7 @@ func (w work) entitle(ctx context.Context, nativeID string, created bool, held [
 	missing := slices.DeleteFunc(slices.Clone(step.Wish.Grants), func(e policy.Entitlement) bool {
 		return slices.ContainsFunc(held, func(h connectors.Entitlement) bool { return h.Kind == e.Kind && h.Name == e.Name })
 	})
-	if bulk, ok := w.connector.(connectors.BulkGranter); ok && len(missing) > 1 {
+	if bulk, ok := w.connector.(connectors.BulkGranter); ok && len(missing) > 0 {
 		return w.grantAll(ctx, bulk, granter, nativeID, missing)
 	}
 	for _, e := range missing {
@@ -303,7 +250,7 @@ func (w work) entitle(ctx context.Context, nativeID string, created bool, held [
 }
 
 // resolve finds what policy calls the entitlements in the target.
-func (w work) resolve(ctx context.Context, granter connectors.EntitlementGranter, entitlements []policy.Entitlement) ([]connectors.Entitlement, error) {
+func (w *work) resolve(ctx context.Context, granter connectors.EntitlementGranter, entitlements []policy.Entitlement) ([]connectors.Entitlement, error) {
 	found := make([]connectors.Entitlement, len(entitlements))
 	for i, e := range entitlements {
 		var err error
@@ -319,7 +266,7 @@ func (w work) resolve(ctx context.Context, granter connectors.EntitlementGranter
 	return found, nil
 }
 
-func (w work) grant(ctx context.Context, granter connectors.EntitlementGranter, nativeID string, e policy.Entitlement) error {
+func (w *work) grant(ctx context.Context, granter connectors.EntitlementGranter, nativeID string, e policy.Entitlement) error {
 	found, err := w.resolve(ctx, granter, []policy.Entitlement{e})
 	if err != nil {
 		return err
@@ -332,7 +279,7 @@ func (w work) grant(ctx context.Context, granter connectors.EntitlementGranter, 
 }
 
 // grantAll makes several grants at once.
-func (w work) grantAll(ctx context.Context, bulk connectors.BulkGranter, granter connectors.EntitlementGranter, nativeID string,
+func (w *work) grantAll(ctx context.Context, bulk connectors.BulkGranter, granter connectors.EntitlementGranter, nativeID string,
 	missing []policy.Entitlement,
 ) error {
 	found, err := w.resolve(ctx, granter, missing)
@@ -340,7 +287,10 @@ func (w work) grantAll(ctx context.Context, bulk connectors.BulkGranter, granter
 		return err
 	}
 	first := missing[0]
-	err = w.change(ctx, lifecycle.ActionGrant+first.Kind+"/"+first.Name, func() error { return bulk.GrantAll(ctx, nativeID, found) })
+	err = w.change(ctx, lifecycle.ActionGrant+first.Kind+"/"+first.Name, func() (err error) {
+		w.seen, err = bulk.GrantAll(ctx, nativeID, found)
+		return err
+	})
 	if connectors.KindOf(err) == connectors.KindNotFound {
 		for _, e := range missing {
 			w.target.forget(e)

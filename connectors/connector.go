@@ -1,7 +1,7 @@
 // Package connectors defines what Tenure asks of a target system, as small capability interfaces. A connector is one
 // package that implements Connector and whichever capabilities its system has; connectortest holds the suite that every
-// connector passes. A connector translates and reports: it never retries, never sleeps, and knows nothing of policy,
-// plans, the database or Temporal.
+// connector passes. A connector translates and reports: it never retries, and knows nothing of policy, plans, the database or
+// Temporal. Before each request it asks its target's Pacer by Take, which is all it ever waits for.
 //
 // The vocabulary is the field's: an account is a person's entry in a target; an entitlement is something an account can
 // hold there (a group, a role, a licence); a grant is one account holding one entitlement.
@@ -154,14 +154,34 @@ type EntitlementGranter interface {
 	Revoke(ctx context.Context, nativeID string, entitlement Entitlement) error
 }
 
+// Sight is an account with what it holds, as the target showed both.
+type Sight struct {
+	Account Account
+	Grants  []Entitlement
+}
+
+// GrantReader is a target that shows an account and what it holds in fewer requests than one each.
+type GrantReader interface {
+	// GetAccountWithGrants is GetAccount and GrantsOf.
+	GetAccountWithGrants(ctx context.Context, nativeID string) (Sight, error)
+}
+
+// DeletedFinder is an AccountRestorer that looks among the accounts and the deleted ones in fewer requests than one each.
+type DeletedFinder interface {
+	// FindAnyAccounts is FindAccounts and FindDeleted.
+	FindAnyAccounts(ctx context.Context, attribute, value string) (accounts, deleted []Account, err error)
+}
+
 // BulkGranter is a target that takes several grants to one account in fewer requests than one each.
 type BulkGranter interface {
 	// GrantAll gives the account all the entitlements; those it holds already are not an error. What can be granted is, and
-	// the error is that of the others.
-	GrantAll(ctx context.Context, nativeID string, entitlements []Entitlement) error
+	// the error is that of the others. The Sight is what the target showed after the last grant in the same request; it
+	// may still lag behind. It is nil when the target showed nothing: then read.
+	GrantAll(ctx context.Context, nativeID string, entitlements []Entitlement) (*Sight, error)
 }
 
-// GrantingCreator is a target that can make an account which holds entitlements from the start.
+// GrantingCreator is a target that can make an account which holds entitlements from the start, and answers it in full as it
+// has stored it: that counts as the reading of the account. What it holds is to be read.
 type GrantingCreator interface {
 	// CreateAccountWith is CreateAccount with entitlements. left are those that the account must still be granted.
 	CreateAccountWith(ctx context.Context, account Account, entitlements []Entitlement) (created Account, left []Entitlement, err error)

@@ -31,6 +31,7 @@ type vendors struct {
 	okta                  *okta.Simulator
 	authority             string // of Entra's tokens
 	entraProxy, oktaProxy *connectortest.FaultProxy
+	policy                string
 }
 
 // lags of the vendors; the zero value has none.
@@ -59,7 +60,8 @@ func newVendors(t *testing.T, l lags) *vendors {
 	t.Cleanup(oktaServer.Close)
 	v.authority, v.entraProxy, v.oktaProxy = entraServer.URL, connectortest.Start(t, entraServer.URL), connectortest.Start(t, oktaServer.URL)
 	v.env = append(v.env, "E2E_ENTRA_SECRET="+clientSecret, "E2E_OKTA_TOKEN="+oktaToken)
-	v.applyPolicy(fmt.Sprintf(vendorsPolicy, v.org, domain, v.entraProxy.URL, tenant, clientID, v.oktaProxy.URL, v.authority, l.read+time.Second))
+	v.policy = fmt.Sprintf(vendorsPolicy, v.org, domain, v.entraProxy.URL, tenant, clientID, v.oktaProxy.URL, v.authority, l.read+time.Second)
+	v.applyPolicy(v.policy)
 	v.begin()
 	return v
 }
@@ -254,6 +256,61 @@ func (v *vendors) requireOut(employee string, left lifecycle.Receipt, inside fun
 			require.Equal(v.t, "confirmed", status, "%s in %s", action, target)
 		}
 	}
+}
+
+// TestAJoinerTakesThreeCalls: look up, make, read back, with memberships; what groups are called is known by then.
+func TestAJoinerTakesThreeCalls(t *testing.T) {
+	t.Parallel()
+	v := newVendors(t, lags{})
+	v.send(identity.WorkerJoined, person(1))
+	v.quiet(60 * time.Second)
+	v.entraProxy.Reset()
+	v.oktaProxy.Reset()
+	before, beforeInOkta := v.entra.Stats(), v.okta.Stats()
+	v.send(identity.WorkerJoined, person(2))
+	v.quiet(60 * time.Second)
+	v.requireWorks("E0002", "Sales")
+	requireOrder(t, v.entraProxy.Requests(), `^POST /v1.0/\$batch$`, `^POST /v1.0/users$`, `^POST /v1.0/\$batch$`)
+	require.Len(t, v.entraProxy.Requests(), 3)
+	require.Equal(t, map[string]int{
+		"POST /$batch": 2, "GET /users": 1, "GET /directory/deletedItems/microsoft.graph.user": 1, "POST /users": 1,
+		"POST /groups/{id}/members/$ref": 2, "GET /users/{id}": 1, "GET /users/{id}/memberOf": 1,
+	}, since(v.entra.Stats().Calls, before.Calls))
+	require.Equal(t, map[string]int{"GET /api/v1/users": 1, "POST /api/v1/users": 1, "GET /api/v1/users/{id}/groups": 1},
+		since(v.okta.Stats().Calls, beforeInOkta.Calls))
+}
+
+// since are the calls that came after those of before.
+func since(calls, before map[string]int) map[string]int {
+	for name, n := range before {
+		if calls[name] -= n; calls[name] == 0 {
+			delete(calls, name)
+		}
+	}
+	return calls
+}
+
+// TestAThrottledJoinerDoesNotFail: a target that asks to be left alone is left alone, is not taken for one that is down, and
+// uses up no patience for one that is.
+func TestAThrottledJoinerDoesNotFail(t *testing.T) {
+	t.Parallel()
+	v := newVendors(t, lags{})
+	v.applyPolicy(strings.ReplaceAll(v.policy, "attemptTimeout: 5s", "attemptTimeout: 5s\n    blockBudget: 2s\n    rate: {requests: 600, per: 1m}"))
+	const wait = 2 * time.Second
+	for _, proxy := range []*connectortest.FaultProxy{v.entraProxy, v.oktaProxy} {
+		proxy.SetRules(connectortest.Rule{Times: 3, Fault: connectortest.Status(http.StatusTooManyRequests, wait)},
+			connectortest.Rule{Times: 1, Fault: connectortest.Status(http.StatusServiceUnavailable, 0)})
+	}
+	v.send(identity.WorkerJoined, person(1))
+	v.quiet(60 * time.Second)
+	v.requireWorks("E0001", "Sales")
+	for _, proxy := range []*connectortest.FaultProxy{v.entraProxy, v.oktaProxy} {
+		requests := proxy.Requests()
+		for i := range 3 {
+			require.GreaterOrEqual(t, requests[i+1].At.Sub(requests[i].At), wait)
+		}
+	}
+	require.Zero(t, one[int](v.world, `select count(*)::int from audit where action like 'target.%' or action = 'operation.failed'`))
 }
 
 func TestALeaveInEntraAndOkta(t *testing.T) {

@@ -23,12 +23,15 @@ func newSampleCommand(a *app) *cobra.Command {
 	play := &cobra.Command{
 		Use:   "play",
 		Short: "Play the sample organization, then compare every target with what policy says",
-		Long: `Applies the sample's policy, sends what happens to its 300 people in phases, waits after each until all is settled,
-compares every account and group of the three targets with what policy says, and prints what was done.
+		Long: `Applies the sample's policy, sends what happens to its 300 people in phases, and waits after each until all is settled.
+When they have joined, it has them choose passwords, enrol factors and sign in to the simulated Entra ID and Okta. In the
+end it compares what the targets hold (accounts and their states, groups, licences, applications; sessions, factors and
+passwords) with what policy says, and prints what was done.
 
-It reads TENURE_URL, TENURE_ADMIN_TOKEN and TENURE_HR_TOKEN of the organization acme, and for each target
-TENURE_SAMPLE_CRM_URL and TENURE_SAMPLE_CRM_TOKEN, with WIKI and HELPDESK likewise. The day of the first play is kept in
-TENURE_RUN_DIR (.run): a later play sends the same events, which then change nothing, and compares again.`,
+It reads TENURE_URL, TENURE_ADMIN_TOKEN and TENURE_HR_TOKEN of the organization acme, and the variables that the targets'
+settings in its policy refer to, TENURE_SAMPLE_CRM_URL and the like. The targets must be those of ` + "`tenure simulate`" + `.
+The day of the first play is kept in TENURE_RUN_DIR (.run): a later play sends the same events, which then change nothing,
+and compares again.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			p, err := a.newPlayer(c)
 			if err != nil {
@@ -80,12 +83,13 @@ type played struct {
 	Effects     map[string]int    `json:"events"`
 	Differences []difference      `json:"differences"`
 	Report      apiclient.Report  `json:"report"`
+	Usage       map[string]usage  `json:"usage"` // by target
 	Runs        []runsOf          `json:"runs,omitempty"`
 	Addresses   map[string]string `json:"addresses"`
 }
 
 func (p *player) play(ctx context.Context) error {
-	targets, err := p.connect()
+	targets, err := p.connectTargets()
 	if err != nil {
 		return err
 	}
@@ -100,18 +104,14 @@ func (p *player) play(ctx context.Context) error {
 		fmt.Fprintf(p.errOut, "the sample was begun on %s; what was sent before changes nothing\n", day.Format(time.DateOnly))
 	}
 	result := played{Day: day.Format(time.DateOnly), Effects: map[string]int{}, Differences: []difference{}}
-	for _, phase := range sample.Script(day) {
-		if err := p.send(ctx, phase, result.Effects); err != nil {
-			return err
-		}
-		if err := waitForQuiet(ctx, p.client, p.errOut, phase.Name+" settled", p.patience); err != nil {
-			return err
-		}
-	}
-	if result.Differences, err = p.compare(ctx, targets); err != nil {
+	signedIn, err := p.playPhases(ctx, sample.Script(day), targets, result.Effects)
+	if err != nil {
 		return err
 	}
-	if err := p.measure(ctx, &result); err != nil {
+	if err := p.measure(ctx, targets, &result); err != nil { // before the comparison calls the targets
+		return err
+	}
+	if result.Differences, err = p.compare(ctx, targets, signedIn); err != nil {
 		return err
 	}
 	if p.app.json {
@@ -124,6 +124,27 @@ func (p *player) play(ctx context.Context) error {
 			len(result.Differences))
 	}
 	return err
+}
+
+// playPhases sends the events phase by phase. Those who have joined sign in before anything else happens to them; it answers
+// who had.
+func (p *player) playPhases(
+	ctx context.Context, phases []sample.Phase, targets []*simulatedTarget, effects map[string]int,
+) (signedIn map[string]map[string]bool, err error) {
+	for _, phase := range phases {
+		if err := p.send(ctx, phase, effects); err != nil {
+			return nil, err
+		}
+		if err := waitForQuiet(ctx, p.client, p.errOut, phase.Name+" settled", p.patience); err != nil {
+			return nil, err
+		}
+		if signedIn == nil {
+			if signedIn, err = p.signIn(ctx, targets); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return signedIn, nil
 }
 
 func (p *player) applyPolicy(ctx context.Context) error {

@@ -5,43 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tenurehq/tenure/cmd/tenure/compare"
-	"github.com/tenurehq/tenure/connectors"
 	"github.com/tenurehq/tenure/internal/apiclient"
 	"github.com/tenurehq/tenure/internal/policy"
 )
-
-// targetVariable is where the sample's policy has a target's URL or TOKEN from.
-func targetVariable(target, suffix string) string {
-	return "TENURE_SAMPLE_" + strings.ToUpper(target) + "_" + suffix
-}
-
-// connect makes a connector to each target, not through Tenure: what they hold is read from them.
-func (p *player) connect() (map[string]connectors.Connector, error) {
-	targets := map[string]connectors.Connector{}
-	for _, t := range p.policy.Targets() {
-		settings := connectors.Settings{}
-		for setting, suffix := range map[string]string{"baseUrl": "URL", "token": "TOKEN"} {
-			variable := targetVariable(t.Name, suffix)
-			value := p.app.getenv(variable)
-			if value == "" {
-				return nil, fmt.Errorf("%s is not set: the sample needs the address and the token of its target %s; `make run` sets them", variable, t.Name)
-			}
-			settings[setting] = value
-		}
-		connector, err := registry().New(t.Connector, settings)
-		if err != nil {
-			return nil, fmt.Errorf("target %s: %w", t.Name, err)
-		}
-		targets[t.Name] = connector
-	}
-	return targets, nil
-}
 
 // difference is one thing in a target that is not as policy says.
 type difference struct {
@@ -49,18 +20,25 @@ type difference struct {
 	Employee string `json:"employeeId,omitempty"`
 }
 
-func (p *player) compare(ctx context.Context, targets map[string]connectors.Connector) ([]difference, error) {
+// compare reads every target and holds it against policy. signedIn has by target the accounts whose people had signed in.
+func (p *player) compare(ctx context.Context, targets []*simulatedTarget, signedIn map[string]map[string]bool) ([]difference, error) {
 	details, err := readPeople(ctx, p.client)
 	if err != nil {
 		return nil, err
 	}
 	contents := map[string][]compare.Held{}
-	for name, target := range targets {
-		if contents[name], err = compare.Read(ctx, target); err != nil {
-			return nil, fmt.Errorf("read target %s: %w", name, err)
+	for _, target := range targets {
+		if contents[target.name], err = target.contents(ctx); err != nil {
+			return nil, fmt.Errorf("read target %s: %w", target.name, err)
 		}
 	}
-	found, err := compare.Targets(p.policy, subjects(details, time.Now()), contents)
+	people := subjects(details, time.Now())
+	for i := range people {
+		for target, nativeID := range people[i].Accounts {
+			people[i].SignedIn[target] = signedIn[target][nativeID]
+		}
+	}
+	found, err := compare.Targets(p.policy, people, contents)
 	if err != nil {
 		return nil, err
 	}
@@ -120,10 +98,24 @@ func subjects(details []apiclient.IdentityDetail, asOf time.Time) []compare.Pers
 		if d.EndsAt != nil {
 			subject.EndsAt = *d.EndsAt
 		}
-		people[i] = compare.Person{ID: d.ID, Subject: subject, Accounts: map[string]string{}}
+		people[i] = compare.Person{ID: d.ID, Subject: subject, Accounts: map[string]string{}, SignedIn: map[string]bool{}}
+		people[i].Left, people[i].Away = history(d)
 		for _, account := range d.Accounts {
 			people[i].Accounts[account.Target] = account.NativeID
 		}
 	}
 	return people
+}
+
+// history reports whether the person has ever left, and ever been on leave.
+func history(d apiclient.IdentityDetail) (left, away bool) {
+	for _, entry := range d.Timeline {
+		switch entry.Effect {
+		case "leave", "rehire":
+			left = true
+		case "suspend", "resume":
+			away = true
+		}
+	}
+	return left, away
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // measure reads what Tenure and Temporal recorded of the play.
-func (p *player) measure(ctx context.Context, result *played) error {
+func (p *player) measure(ctx context.Context, targets []*simulatedTarget, result *played) (err error) {
 	if err := p.client.Get(ctx, "/v1/reports/lifecycle", nil, &result.Report); err != nil {
 		return fmt.Errorf("read the report: %w", err)
 	}
@@ -20,8 +20,12 @@ func (p *player) measure(ctx context.Context, result *played) error {
 		return err
 	}
 	result.Addresses = map[string]string{"the API, described": settings.URL + "/openapi.json"}
-	for _, t := range p.policy.Targets() {
-		result.Addresses["target "+t.Name] = p.app.getenv(targetVariable(t.Name, "URL"))
+	result.Usage = map[string]usage{}
+	for _, t := range targets {
+		result.Addresses["target "+t.name] = t.address
+		if result.Usage[t.name], err = t.usage(ctx); err != nil {
+			return err
+		}
 	}
 	options, ok, err := p.app.temporalOptions()
 	if err != nil || !ok {
@@ -48,12 +52,14 @@ func (p *player) print(result played) {
 	events.row("all", total)
 	events.print(out, "")
 
-	accounts := newTable("target", "accounts created", "changed", "enabled", "disabled")
+	accounts := newTable("target", "accounts created", "changed", "enabled", "disabled", "calls", "429s")
 	for _, t := range result.Report.Targets {
-		accounts.row(t.Target, t.Created, t.Updated, t.Enabled, t.Disabled)
+		used := result.Usage[t.Target]
+		accounts.row(t.Target, t.Created, t.Updated, t.Enabled, t.Disabled, used.Calls, used.Throttled)
 	}
 	fmt.Fprintln(out)
 	accounts.print(out, "no account")
+	fmt.Fprintln(out, "\nCalls and 429s are those since the simulators were started.")
 	fmt.Fprintln(out)
 	printSpeed(out, result.Report)
 
@@ -71,7 +77,7 @@ func (p *player) print(result played) {
 	for _, d := range result.Differences {
 		differences.row(d.Target, d.Employee, d.NativeID, d.What)
 	}
-	differences.print(out, "Every account and group of every target is as policy says: no differences.")
+	differences.print(out, "Every account of every target, and all that it holds, is as policy says: no differences.")
 
 	fmt.Fprintln(out)
 	addresses := newTable()

@@ -41,7 +41,9 @@ folder. When it is ready it prints the settings of a target, the file with the c
 
 Groups, licences and applications that are missing are created. Give the same licences and applications at every start:
 they are not kept, and their ids follow from their names. GET /_simulator/stats counts the calls it has answered and
-GET /_simulator/users shows the users, to everybody who asks. It stops cleanly on SIGINT and SIGTERM.`,
+GET /_simulator/users shows the users, to everybody who asks. POST /_simulator/users/{id}/first-sign-in with
+{"password": "…", "methods": [{"kind": "phoneMethods", "phoneType": "mobile"}]} is a person's first day;
+POST /_simulator/users/{id}/password with {"password": "…"} tells whether it works. It stops cleanly on SIGINT and SIGTERM.`,
 		Example: `  TENURE_SIMULATOR_CLIENT_SECRET=secret tenure simulate entra --data .run/entra --group Sales --group "All staff" \
     --licence SPE_E3=200 --app "Payroll=Reader,Approver" --revocation-lag 30s --limits off`,
 		Args: cobra.NoArgs,

@@ -34,7 +34,9 @@ from this machine only: put a proxy with a certificate in front of it for others
 of a target.
 
 Groups and applications that are missing are created. GET /_simulator/stats counts the calls it has answered and
-GET /_simulator/users shows the users, to everybody who asks. It stops cleanly on SIGINT and SIGTERM.`,
+GET /_simulator/users shows the users, to everybody who asks. POST /_simulator/users/{id}/first-sign-in with
+{"password": "…", "factors": ["sms"]} is a person's first day;
+POST /_simulator/users/{id}/password with {"password": "…"} tells whether it works. It stops cleanly on SIGINT and SIGTERM.`,
 		Example: `  TENURE_SIMULATOR_TOKEN=secret tenure simulate okta --data .run/okta --group Sales --app Salesforce --activation-lag 2s`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

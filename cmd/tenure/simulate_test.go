@@ -264,7 +264,8 @@ func TestSimulateOkta(t *testing.T) {
 	args := []string{"okta", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--token-env", "ORG_TOKEN", "--group", "Sales, EMEA", "--app", "Salesforce"}
 	s := simulate(t, env, 2, args...)
 	require.Contains(t, s.first, "simulated, not verified against the vendor")
-	c := connect(t, "okta", s.settings)
+	kinds := connectors.Settings{"entitlements": []any{"group", "application"}}
+	c := connect(t, "okta", s.with(kinds))
 	require.NoError(t, c.Probe(t.Context()))
 	ada, err := c.CreateAccount(t.Context(), connectors.Account{Enabled: true, Attributes: map[string]any{
 		"login": "ada@contoso.com", "email": "ada@contoso.com", "firstName": "Ada", "lastName": "L",
@@ -277,7 +278,7 @@ func TestSimulateOkta(t *testing.T) {
 	s.stop()
 	require.Error(t, c.Probe(t.Context()))
 
-	again := connect(t, "okta", simulate(t, env, 2, args...).settings)
+	again := connect(t, "okta", simulate(t, env, 2, args...).with(kinds))
 	held, err := again.GrantsOf(t.Context(), ada.NativeID)
 	require.NoError(t, err)
 	require.ElementsMatch(t, granted, held)

@@ -16,6 +16,7 @@ var grantTests = map[string]func(*testing.T, subject){
 	"a revocation touches nothing else":      testRevokeOnly,
 	"250 grants are all read":                testManyGrants,
 	"a grant of something that is not there": testGrantMissing,
+	"in one request what takes several":      testAtOnce,
 }
 
 func testFindEntitlement(t *testing.T, s subject) {

@@ -34,6 +34,7 @@ func (s subject) deleted(t *testing.T, name string) connectors.Account {
 }
 
 var restoreTests = map[string]func(*testing.T, subject){
+	"in one look-up what takes two": testFindAny,
 	"a deleted account comes back as it was": func(t *testing.T, s subject) {
 		require.Empty(t, s.findDeleted(t, "ada"))
 		ada, bob := s.deleted(t, "ada"), s.deleted(t, "bob")

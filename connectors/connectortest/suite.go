@@ -158,6 +158,7 @@ var parts = []part{
 	{name: "factors", needs: []Capability{AccountWriter, FactorResetter}, tests: factorTests},
 	{name: "restore", needs: []Capability{AccountWriter, AccountRestorer}, tests: restoreTests},
 	{name: "faults", needs: []Capability{AccountWriter}, http: true, tests: faultTests},
+	{name: "pace", needs: []Capability{AccountWriter}, http: true, tests: paceTests},
 	{name: "leave", needs: []Capability{AccountWriter}, tests: leaveTests},
 	{name: "leave with faults", needs: []Capability{AccountWriter}, http: true, tests: faultyLeaveTests},
 	{name: "restore with faults", needs: []Capability{AccountWriter, AccountRestorer}, http: true, tests: faultyRestoreTests},

@@ -17,11 +17,12 @@ const batchSize = 20
 
 // batchStep is one request of a $batch.
 type batchStep struct {
-	ID      string            `json:"id"`
-	Method  string            `json:"method"`
-	URL     string            `json:"url"`
-	Headers map[string]string `json:"headers,omitempty"`
-	Body    any               `json:"body,omitempty"`
+	ID        string            `json:"id"`
+	Method    string            `json:"method"`
+	URL       string            `json:"url"`
+	Headers   map[string]string `json:"headers,omitempty"`
+	Body      any               `json:"body,omitempty"`
+	DependsOn []string          `json:"dependsOn,omitempty"`
 }
 
 // batchAnswer is the answer to one of them. They come in any order.
@@ -32,28 +33,51 @@ type batchAnswer struct {
 	Body    json.RawMessage   `json:"body"`
 }
 
+// The orders of a $batch: all at once, or each after the one before it, and only if that succeeded. "Batch should be either
+// fully sequential or fully parallel" (graph/json-batching).
+const (
+	atOnce = false
+	inTurn = true
+)
+
 // GrantAll gives the account several entitlements in as few HTTP requests as Graph allows: one for every twenty. Each counts
 // against Graph's limits as if it had been sent alone. They do not depend on each other: what can be granted is, and the
 // error is that of the others. Among several it is one that is worth another attempt, with the longest wait that was asked for,
 // so that a refusal for good does not hide that others are still to come.
-func (c *Connector) GrantAll(ctx context.Context, nativeID string, entitlements []connectors.Entitlement) error {
+//
+// Where groups are the only kind of entitlement, the same request reads the account and its groups after the last grant.
+func (c *Connector) GrantAll(ctx context.Context, nativeID string, entitlements []connectors.Entitlement) (*connectors.Sight, error) {
 	calls, err := c.grantCalls(nativeID, entitlements)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var failures []error
-	for chunk := range slices.Chunk(calls, batchSize) {
-		if len(chunk) == 1 {
-			failures = append(failures, c.client.write(ctx, chunk[0]))
-			continue
-		}
-		failed, err := c.client.batch(ctx, chunk)
+	if reads := c.readings(nativeID); len(calls) > 0 && len(calls)+len(reads) <= batchSize && c.onlyGroups() {
+		answers, err := c.client.batch(ctx, append(slices.Clone(calls), reads...), inTurn)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		var left []call
+		for i, req := range calls {
+			if answers[i].Status == http.StatusFailedDependency {
+				left = append(left, req) // it was not tried, since one before it failed
+				continue
+			}
+			failures = append(failures, c.client.stepError(req, answers[i]))
+		}
+		if sight, ok := c.shown(reads, answers[len(calls):]); ok {
+			return &sight, nil
+		}
+		calls = left
+	}
+	for chunk := range slices.Chunk(calls, batchSize) {
+		failed, err := c.client.writeAll(ctx, chunk)
+		if err != nil {
+			return nil, err
 		}
 		failures = append(failures, failed...)
 	}
-	return worst(slices.DeleteFunc(failures, func(err error) bool { return err == nil || errors.Is(err, errHeldAlready) }))
+	return nil, worst(slices.DeleteFunc(failures, func(err error) bool { return err == nil || errors.Is(err, errHeldAlready) }))
 }
 
 // grantCalls are the requests that grant the entitlements: one each, but one for all licences.
@@ -109,18 +133,42 @@ func urgency(kind connectors.Kind) int {
 	}
 }
 
-// batch sends calls as one $batch and answers the error of each, in their order. Its own error is that of the $batch as a whole.
-func (cl *client) batch(ctx context.Context, calls []call) ([]error, error) {
-	req := call{action: "grant several entitlements", method: http.MethodPost, template: "/$batch", accept: []int{http.StatusOK}, limit: maxList}
+// writeAll makes calls that do not depend on each other, at most as many as a batch takes, and answers the error of each. Its
+// own error is that of the request as a whole.
+func (cl *client) writeAll(ctx context.Context, calls []call) ([]error, error) {
+	if len(calls) == 1 {
+		return []error{cl.write(ctx, calls[0])}, nil
+	}
+	answers, err := cl.batch(ctx, calls, atOnce)
+	if err != nil {
+		return nil, err
+	}
+	failures := make([]error, len(calls))
+	for i, c := range calls {
+		failures[i] = cl.stepError(c, answers[i])
+	}
+	return failures, nil
+}
+
+// batch sends calls as one $batch and answers the answer to each, in their order. Its own error is that of the $batch as a
+// whole.
+func (cl *client) batch(ctx context.Context, calls []call, sequential bool) ([]batchAnswer, error) {
+	req := call{action: calls[0].action, method: http.MethodPost, template: "/$batch", accept: []int{http.StatusOK}, limit: maxList, steps: calls}
 	steps := make([]batchStep, len(calls))
 	for i, c := range calls {
 		address, err := cl.relative(c)
 		if err != nil {
 			return nil, err
 		}
-		steps[i] = batchStep{
-			ID: strconv.Itoa(i + 1), Method: c.method, URL: address,
-			Headers: map[string]string{"Content-Type": "application/json"}, Body: c.body,
+		steps[i] = batchStep{ID: strconv.Itoa(i + 1), Method: c.method, URL: address, Headers: map[string]string{}, Body: c.body}
+		if c.body != nil {
+			steps[i].Headers["Content-Type"] = "application/json"
+		}
+		if c.eventual {
+			steps[i].Headers["ConsistencyLevel"] = "eventual"
+		}
+		if sequential && i > 0 {
+			steps[i].DependsOn = []string{steps[i-1].ID}
 		}
 	}
 	req.body = map[string]any{"requests": steps}
@@ -138,29 +186,40 @@ func (cl *client) batch(ctx context.Context, calls []call) ([]error, error) {
 	for _, a := range all.Responses {
 		byID[a.ID] = a
 	}
-	failures := make([]error, len(calls))
+	answers := make([]batchAnswer, len(calls))
 	for i, c := range calls {
-		failures[i] = cl.stepError(c, byID[steps[i].ID])
+		answers[i] = byID[steps[i].ID]
+		connectors.Tell(ctx, c.told(answers[i].Status, answers[i].header()))
 	}
-	return failures, nil
+	return answers, nil
+}
+
+func (a batchAnswer) header() http.Header {
+	header := http.Header{}
+	for name, value := range a.Headers {
+		header.Set(name, value)
+	}
+	return header
 }
 
 // stepError reads one answer of a batch as if the step had been sent alone. Of one without an answer nothing is known.
 func (cl *client) stepError(c call, a batchAnswer) error {
 	switch {
+	case a.Status == 0 && !c.writes():
+		return c.fail(connectors.KindUnavailable, errSilent)
 	case a.Status == 0:
-		return c.fail(connectors.KindAmbiguous, errors.New("the batch's answer says nothing of this step"))
+		return c.fail(connectors.KindAmbiguous, errSilent)
+	case slices.Contains(c.accept, a.Status) && !c.writes():
+		return nil
 	case slices.Contains(c.accept, a.Status):
 		return c.written(a.Status, a.Body)
 	case a.Status < 300:
 		return c.rubbish(a.Status, errors.New("the status does not belong to this request"))
 	}
-	header := http.Header{}
-	for name, value := range a.Headers {
-		header.Set(name, value)
-	}
-	return cl.refused(c, a.Status, header, a.Body, "")
+	return cl.refused(c, a.Status, a.header(), a.Body, "")
 }
+
+var errSilent = errors.New("the batch's answer says nothing of this step")
 
 // relative is the address of a call as a step of a batch has it.
 func (cl *client) relative(c call) (string, error) {

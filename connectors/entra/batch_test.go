@@ -11,31 +11,139 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tenurehq/tenure/connectors"
+	"github.com/tenurehq/tenure/connectors/entra"
 	"github.com/tenurehq/tenure/connectors/entra/simulator"
 )
 
-// Issue: a joiner takes at most three requests, memberships included.
+// Issue: a joiner takes at most three requests, memberships and reading back included.
 func TestAJoinerTakesThreeRequests(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, simulator.Options{Licences: []simulator.Licence{{SkuPartNumber: "E3", SkuID: sku, Seats: 1}}})
-	c, asked := b.recorded(t, connectors.Settings{"entitlements": []any{"group", "licence"}})
-	entitlements := newGroups(t, b, 19)
-	entitlements = append(entitlements, connectors.Entitlement{NativeID: sku, Kind: "licence", Name: "E3"})
+	b := newBench(t, simulator.Options{})
+	c, asked := b.recorded(t, nil)
+	entitlements := newGroups(t, b, 18)
+	before := b.Stats()
 
-	found, err := c.FindAccounts(t.Context(), "userPrincipalName", principalName("ada"))
+	found, deleted, err := c.FindAnyAccounts(t.Context(), "userPrincipalName", principalName("ada"))
 	require.NoError(t, err)
 	require.Empty(t, found)
+	require.Empty(t, deleted)
 	ada := account(t, c, "ada")
-	require.NoError(t, c.GrantAll(t.Context(), ada.NativeID, entitlements))
-	require.Equal(t, []string{"GET /users", "POST /users", "POST /$batch"}, asked())
-	require.Len(t, b.user(ada.NativeID).Groups, 19)
-	require.Equal(t, []string{"E3"}, b.user(ada.NativeID).Licences)
+	sight := grantAll(t, c, ada.NativeID, entitlements)
+	require.NotNil(t, sight)
+	require.Equal(t, ada.NativeID, sight.Account.NativeID)
+	require.Equal(t, principalName("ada"), sight.Account.Attributes["userPrincipalName"])
+	require.True(t, sight.Account.Enabled)
+	require.ElementsMatch(t, entitlements, sight.Grants)
+	require.Equal(t, []string{"POST /$batch", "POST /users", "POST /$batch"}, asked())
+	require.Len(t, b.user(ada.NativeID).Groups, 18)
 
-	require.NoError(t, c.GrantAll(t.Context(), ada.NativeID, entitlements), "what is held already is no error")
-	require.NoError(t, c.GrantAll(t.Context(), ada.NativeID, nil))
+	calls := b.Stats().Calls
+	for call, n := range map[string]int{
+		"GET /users": 1, "GET /directory/deletedItems/microsoft.graph.user": 1, "POST /users": 1, "POST /groups/{id}/members/$ref": 18,
+		"GET /users/{id}": 1, "GET /users/{id}/memberOf": 1, "POST /$batch": 2,
+	} {
+		require.Equal(t, n, calls[call]-before.Calls[call], call)
+	}
+
+	read, err := c.GetAccountWithGrants(t.Context(), ada.NativeID)
+	require.NoError(t, err)
+	require.Equal(t, *sight, read)
 	require.Equal(t, []string{"POST /$batch"}, asked())
-	require.NoError(t, c.GrantAll(t.Context(), ada.NativeID, entitlements[:1]))
-	require.Equal(t, []string{"POST /groups/" + entitlements[0].NativeID + "/members/$ref"}, asked(), "one needs no batch")
+}
+
+// grantAll gives the account the entitlements.
+func grantAll(t testing.TB, c *entra.Connector, nativeID string, entitlements []connectors.Entitlement) *connectors.Sight {
+	t.Helper()
+	sight, err := c.GrantAll(t.Context(), nativeID, entitlements)
+	require.NoError(t, err)
+	return sight
+}
+
+// Of a batch in turn, what comes after a failure is not tried: it is sent once more.
+func TestWhatIsHeldKeepsNothingElseFromBeingGranted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, simulator.Options{})
+	c, asked := b.recorded(t, nil)
+	ada, groups := account(t, c, "ada"), newGroups(t, b, 4)
+	require.NotNil(t, grantAll(t, c, ada.NativeID, groups[1:2]))
+	asked()
+	require.Nil(t, grantAll(t, c, ada.NativeID, groups), "nothing was read after the failure")
+	require.Equal(t, []string{"POST /$batch", "POST /$batch"}, asked())
+	require.Len(t, b.user(ada.NativeID).Groups, 4)
+	require.Nil(t, grantAll(t, c, ada.NativeID, nil))
+	require.Empty(t, asked())
+
+	missing := connectors.Entitlement{Kind: "group", NativeID: "00000000-0000-4000-8000-000000000000", Name: "G"}
+	bob := account(t, c, "bob")
+	_, err := c.GrantAll(t.Context(), bob.NativeID, append([]connectors.Entitlement{missing}, groups...))
+	requireKind(t, connectors.KindNotFound, err)
+	require.Len(t, b.user(bob.NativeID).Groups, 4, "what can be granted is")
+}
+
+// Where there are licences and roles besides, the account is read by requests of its own.
+func TestOtherKindsAreReadByThemselves(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, simulator.Options{Licences: []simulator.Licence{{SkuPartNumber: "E3", SkuID: sku, Seats: 1}}})
+	for _, kinds := range [][]any{{"group", "licence"}, {"licence"}} {
+		c, asked := b.recorded(t, connectors.Settings{"entitlements": kinds})
+		groups, e3 := newGroups(t, b, 2), connectors.Entitlement{NativeID: sku, Kind: "licence", Name: "E3"}
+		ada := account(t, c, fmt.Sprintf("ada%d", len(kinds)))
+		wanted := []connectors.Entitlement{e3}
+		if len(kinds) > 1 {
+			wanted = append(wanted, groups...)
+		}
+		asked()
+		require.Nil(t, grantAll(t, c, ada.NativeID, wanted))
+		require.Len(t, asked(), 1)
+		sight, err := c.GetAccountWithGrants(t.Context(), ada.NativeID)
+		require.NoError(t, err)
+		require.Equal(t, ada.NativeID, sight.Account.NativeID)
+		require.ElementsMatch(t, wanted, sight.Grants)
+		require.NoError(t, c.Revoke(t.Context(), ada.NativeID, e3), "for the other round")
+	}
+}
+
+// A fresh account hides, and so do its groups: then nothing was shown.
+func TestWhatIsNotShownWithTheGrantsIsNotTaken(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, simulator.Options{})
+	c, asked := b.recorded(t, nil)
+	ada, groups := account(t, c, "ada"), newGroups(t, b, 1)
+	asked()
+	for name, broken := range map[string]func(step map[string]any){
+		"not there":       func(step map[string]any) { step["status"] = 404 },
+		"no answer":       func(step map[string]any) { step["id"] = "9" },
+		"no list or user": func(step map[string]any) { step["body"] = map[string]any{} },
+		"somebody else":   func(step map[string]any) { step["body"].(map[string]any)["id"] = "u2" },
+		"an odd group": func(step map[string]any) {
+			step["body"].(map[string]any)["value"] = []any{map[string]any{"@odata.type": "#microsoft.graph.group"}}
+		},
+		"another page yet": func(step map[string]any) {
+			step["body"].(map[string]any)["@odata.nextLink"] = b.graph + "/v1.0/users?x"
+		},
+	} {
+		for _, at := range []string{"2", "3"} {
+			if at == "2" && (name == "an odd group" || name == "another page yet") || at == "3" && name == "somebody else" {
+				continue
+			}
+			against := b.against(t, func(w http.ResponseWriter, _ *http.Request) {
+				user := map[string]any{"id": ada.NativeID, "userPrincipalName": principalName("ada"), "accountEnabled": true}
+				steps := []map[string]any{
+					{"id": "1", "status": 204}, {"id": "2", "status": 200, "body": user}, {"id": "3", "status": 200, "body": map[string]any{"value": []any{}}},
+				}
+				for _, step := range steps {
+					if step["id"] == at {
+						broken(step)
+					}
+				}
+				all, _ := json.Marshal(map[string]any{"responses": steps})
+				answer(w, http.StatusOK, string(all))
+			})
+			sight, err := against.GrantAll(t.Context(), ada.NativeID, groups)
+			require.NoError(t, err, "%s: %s", at, name)
+			require.Nil(t, sight, "%s: %s", at, name)
+		}
+	}
 }
 
 func TestMoreThanTwentyTakeSeveralBatches(t *testing.T) {
@@ -44,7 +152,7 @@ func TestMoreThanTwentyTakeSeveralBatches(t *testing.T) {
 	c, asked := b.recorded(t, nil)
 	ada, groups := account(t, c, "ada"), newGroups(t, b, 41)
 	asked()
-	require.NoError(t, c.GrantAll(t.Context(), ada.NativeID, groups))
+	require.Nil(t, grantAll(t, c, ada.NativeID, groups))
 	require.Equal(t, []string{"POST /$batch", "POST /$batch", "POST /groups/" + groups[40].NativeID + "/members/$ref"}, asked())
 	require.Len(t, b.user(ada.NativeID).Groups, 41)
 }
@@ -55,12 +163,13 @@ func TestAStepThatIsThrottledIsAnError(t *testing.T) {
 	b := newBench(t, simulator.Options{Quota: simulator.Quota{ResourceUnits: -1, Writes: 3}})
 	c := b.connect(t, nil)
 	ada, groups := account(t, c, "ada"), newGroups(t, b, 5)
-	e := refusedWith(t, connectors.KindThrottled, c.GrantAll(t.Context(), ada.NativeID, groups))
+	_, err := c.GrantAll(t.Context(), ada.NativeID, groups)
+	e := refusedWith(t, connectors.KindThrottled, err)
 	require.Positive(t, e.RetryAfter)
 	require.Equal(t, http.StatusTooManyRequests, e.Status)
 	require.Len(t, b.user(ada.NativeID).Groups, 2, "what could be granted is")
 	b.clock.advance(10 * time.Minute)
-	require.NoError(t, c.GrantAll(t.Context(), ada.NativeID, groups[:3]))
+	require.Nil(t, grantAll(t, c, ada.NativeID, groups[:3]))
 	require.Len(t, b.user(ada.NativeID).Groups, 3)
 }
 
@@ -104,7 +213,7 @@ func TestStepsOfABatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := b.against(t, func(w http.ResponseWriter, r *http.Request) {
+			c := b.doubleWith(t, []any{"group", "licence"}, func(w http.ResponseWriter, r *http.Request) {
 				var batch struct {
 					Requests []struct{ ID, Method, URL string }
 				}
@@ -124,7 +233,7 @@ func TestStepsOfABatch(t *testing.T) {
 			for i := range 3 {
 				groups = append(groups, connectors.Entitlement{NativeID: fmt.Sprintf("g%d", i), Kind: "group", Name: "G"})
 			}
-			err := c.GrantAll(t.Context(), "u1", groups)
+			_, err := c.GrantAll(t.Context(), "u1", groups)
 			if test.kind == "" {
 				require.NoError(t, err)
 				return
@@ -151,9 +260,12 @@ func TestABatchWithAGrantThatIsNoneIsNotSent(t *testing.T) {
 	c, asked := b.recorded(t, nil)
 	groups := newGroups(t, b, 2)
 	for _, bad := range []connectors.Entitlement{{NativeID: "", Kind: "group"}, {NativeID: "a/b", Kind: "group"}} {
-		requireKind(t, connectors.KindInvalid, c.GrantAll(t.Context(), "u1", append(groups[:2:2], bad)))
+		_, err := c.GrantAll(t.Context(), "u1", append(groups[:2:2], bad))
+		requireKind(t, connectors.KindInvalid, err)
 	}
-	requireKind(t, connectors.KindInvalid, c.GrantAll(t.Context(), "", groups))
-	requireKind(t, connectors.KindUnsupported, c.GrantAll(t.Context(), "u1", []connectors.Entitlement{{NativeID: sku, Kind: "licence"}}))
+	_, err := c.GrantAll(t.Context(), "", groups)
+	requireKind(t, connectors.KindInvalid, err)
+	_, err = c.GrantAll(t.Context(), "u1", []connectors.Entitlement{{NativeID: sku, Kind: "licence"}})
+	requireKind(t, connectors.KindUnsupported, err)
 	require.Empty(t, asked())
 }

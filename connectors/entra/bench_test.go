@@ -176,15 +176,15 @@ func (b bench) call(t testing.TB, method, path string, body any) map[string]any 
 // against connects to a Graph that is the handler alone; the token comes from the bench.
 func (b bench) against(t testing.TB, handler http.HandlerFunc) *entra.Connector {
 	t.Helper()
-	return b.doubleWith(t, "group", handler)
+	return b.doubleWith(t, []any{"group"}, handler)
 }
 
-// doubleWith is against with another kind of entitlement.
-func (b bench) doubleWith(t testing.TB, kind string, handler http.HandlerFunc) *entra.Connector {
+// doubleWith is against with other kinds of entitlement.
+func (b bench) doubleWith(t testing.TB, kinds []any, handler http.HandlerFunc) *entra.Connector {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return b.connect(t, connectors.Settings{"graphUrl": server.URL + "/v1.0", "entitlements": []any{kind}})
+	return b.connect(t, connectors.Settings{"graphUrl": server.URL + "/v1.0", "entitlements": kinds})
 }
 
 // recorded connects through a proxy that writes down what is asked: method and path, the version left out.

@@ -48,8 +48,9 @@ type call struct {
 	body any
 	// eventual asks the search index instead of the directory (graph/aad-advanced-queries).
 	eventual bool
-	accept   []int // the statuses that are a success
-	limit    int64 // of the body, in bytes; 0 means maxObject
+	steps    []call // of a batch
+	accept   []int  // the statuses that are a success
+	limit    int64  // of the body, in bytes; 0 means maxObject
 }
 
 func (c call) writes() bool { return c.method != http.MethodGet }
@@ -121,7 +122,15 @@ func newClient(s settings, credential azcore.TokenCredential, httpClient *http.C
 
 // do makes one request. It returns the answer when its status is one that the call accepts, else a *connectors.Error.
 func (cl *client) do(ctx context.Context, c call) (answer, error) {
+	ticket, err := connectors.Take(ctx, c.charge())
+	if err != nil {
+		return answer{}, connectors.NotSent(err, c.action, c.subject())
+	}
+	defer ticket.Close()
 	req, err := cl.request(ctx, c)
+	if e, ok := errors.AsType[*connectors.Error](err); ok && e.Kind == connectors.KindThrottled { // by the authority
+		ticket.Answered(connectors.Told{Stop: e.RetryAfter, Everywhere: true})
+	}
 	if err != nil {
 		return answer{}, err
 	}
@@ -132,6 +141,7 @@ func (cl *client) do(ctx context.Context, c call) (answer, error) {
 		return answer{}, c.transportError(err, sent.Load())
 	}
 	defer func() { _ = resp.Body.Close() }()
+	ticket.Answered(c.told(resp.StatusCode, resp.Header))
 	if !slices.Contains(c.accept, resp.StatusCode) {
 		if resp.StatusCode < 300 {
 			return answer{}, c.rubbish(resp.StatusCode, errors.New("the status does not belong to this request"))

@@ -1,6 +1,7 @@
 // Package entra is the connector for Microsoft Entra ID through Microsoft Graph REST v1.0. Accounts are users and
 // guests; entitlements are groups (kind "group"), licences ("licence") and app roles ("appRole"). It makes each request
-// once: it never repeats one, never sleeps, follows no redirect, and leaves time-outs to the caller's context.
+// once: it never repeats one, waits for nothing but connectors.Take, follows no redirect, and leaves time-outs to the caller's
+// context.
 //
 // Of the SDK it uses what carries weight here: the credentials, the request adapter that expands addresses and puts the
 // token in, and the model of errors. It does not use the generated builders and models: attributes are named by policy,
@@ -66,6 +67,9 @@ var (
 	_ connectors.FactorResetter     = (*Connector)(nil)
 	_ connectors.AccountRestorer    = (*Connector)(nil)
 	_ connectors.EntitlementGranter = (*Connector)(nil)
+	_ connectors.BulkGranter        = (*Connector)(nil)
+	_ connectors.GrantReader        = (*Connector)(nil)
+	_ connectors.DeletedFinder      = (*Connector)(nil)
 	_ connectors.Factory            = New
 )
 
@@ -131,21 +135,30 @@ func userCall(action, nativeID string) call {
 // word: a user that differs from the value asked for is left out, and one that does not show the attribute at all is an
 // error, since nothing proves that it is the one. Like the directory itself it does not tell upper from lower case.
 func (c *Connector) FindAccounts(ctx context.Context, attribute, value string) ([]connectors.Account, error) {
-	req := call{action: "find accounts", method: http.MethodGet, template: "/users", query: c.userQuery()}
-	filter, err := c.filterOf(attribute, value)
+	req, err := c.lookUp(attribute, value)
 	if err != nil {
-		return nil, req.fail(connectors.KindInvalid, err)
+		return nil, err
 	}
-	req.query["filter"] = filter
 	users, err := c.client.all(ctx, req, maxMatches)
 	if err != nil {
 		return nil, err
 	}
-	return matching(req, users, attribute, func(shown string) bool { return strings.EqualFold(shown, value) })
+	return matching(req, users, attribute, value)
 }
 
-// matching reads the users whose attribute is the one that was looked for.
-func matching(req call, users []object, attribute string, is func(shown string) bool) ([]connectors.Account, error) {
+// lookUp is the look-up of users by an attribute.
+func (c *Connector) lookUp(attribute, value string) (call, error) {
+	req := call{action: "find accounts", method: http.MethodGet, template: "/users", query: c.userQuery(), accept: []int{http.StatusOK}}
+	filter, err := c.filterOf(attribute, value)
+	if err != nil {
+		return req, req.fail(connectors.KindInvalid, err)
+	}
+	req.query["filter"] = filter
+	return req, nil
+}
+
+// matching reads the users whose attribute has the value that was looked for.
+func matching(req call, users []object, attribute, value string) ([]connectors.Account, error) {
 	found := []connectors.Account{}
 	for _, user := range users {
 		account, err := userOf(req, user)
@@ -156,7 +169,7 @@ func matching(req call, users []object, attribute string, is func(shown string) 
 		if !ok {
 			return nil, req.fail(connectors.KindUnsupported, errors.New("the target answered an account that does not show "+attribute))
 		}
-		if is(shown) {
+		if strings.EqualFold(shown, value) {
 			found = append(found, account)
 		}
 	}

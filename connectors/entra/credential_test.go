@@ -195,7 +195,13 @@ func TestErrorsSayNothingPrivate(t *testing.T) {
 		},
 		"restore": func() error { _, err := c.RestoreAccount(t.Context(), "u1"); return err },
 		"several": func() error {
-			return c.GrantAll(t.Context(), "u1", []connectors.Entitlement{{NativeID: "g1", Kind: "group"}, {NativeID: "g2", Kind: "group"}})
+			_, err := c.GrantAll(t.Context(), "u1", []connectors.Entitlement{{NativeID: "g1", Kind: "group"}, {NativeID: "g2", Kind: "group"}})
+			return err
+		},
+		"an account with its groups": func() error { _, err := c.GetAccountWithGrants(t.Context(), "u1"); return err },
+		"any account": func() error {
+			_, _, err := c.FindAnyAccounts(t.Context(), "userPrincipalName", "kanari@contoso.com")
+			return err
 		},
 	}
 	for name, try := range calls {

@@ -56,8 +56,16 @@ func (c *Connector) FindEntitlement(ctx context.Context, kind, name string) (con
 // GrantsOf reads what the account holds directly, kind by kind. It leaves out what Tenure cannot take away: dynamic,
 // synchronized and mail-enabled groups, directory roles, administrative units, and what comes through a group.
 func (c *Connector) GrantsOf(ctx context.Context, nativeID string) ([]connectors.Entitlement, error) {
+	return c.held(ctx, nativeID, func(string) bool { return true })
+}
+
+// held reads the entitlements of the kinds that are wanted.
+func (c *Connector) held(ctx context.Context, nativeID string, wanted func(kind string) bool) ([]connectors.Entitlement, error) {
 	grants := []connectors.Entitlement{}
 	for _, kind := range c.settings.entitlements {
+		if !wanted(kind) {
+			continue
+		}
 		g, _ := c.kind(kind)
 		held, err := g.held(ctx, nativeID)
 		if err != nil {

@@ -90,7 +90,7 @@ func TestLicencesOfGroupsAreNotTheAccounts(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, simulator.Options{})
 	skus := 0
-	c := b.doubleWith(t, "licence", func(w http.ResponseWriter, r *http.Request) {
+	c := b.doubleWith(t, []any{"licence"}, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/subscribedSkus") {
 			skus++
 			answer(w, http.StatusOK, `{"value": [{"skuId": "`+sku+`", "skuPartNumber": "SPE_E3"}, {"skuId": "`+otherSku+`", "skuPartNumber": "VISIO"}]}`)
@@ -149,7 +149,7 @@ func TestAppRolesOfGroupsAreNotTheAccounts(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, simulator.Options{})
 	var deleted []string
-	c := b.doubleWith(t, "appRole", func(w http.ResponseWriter, r *http.Request) {
+	c := b.doubleWith(t, []any{"appRole"}, func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodDelete:
 			deleted = append(deleted, r.URL.Path)

@@ -62,12 +62,22 @@ func groupOf(req call, group object) (connectors.Entitlement, error) {
 // groupsOf reads the groups that the user is directly in (graph/api/user-list-memberof), from the directory itself: the
 // form that lists groups only is served by the search index, which may be minutes behind.
 func (c *Connector) groupsOf(ctx context.Context, nativeID string) ([]connectors.Entitlement, error) {
-	req := listing("read groups of account", nativeID, "/users/{user}/memberOf", groupSelection)
-	req.query["top"] = "999"
+	req := groupListing(nativeID)
 	memberOf, err := c.client.all(ctx, req, maxGroups)
 	if err != nil {
 		return nil, err
 	}
+	return groupsAmong(req, memberOf)
+}
+
+func groupListing(nativeID string) call {
+	req := listing("read groups of account", nativeID, "/users/{user}/memberOf", groupSelection)
+	req.query["top"] = "999"
+	return req
+}
+
+// groupsAmong are the groups among what a user is in, as far as Tenure can take the user out of them.
+func groupsAmong(req call, memberOf []object) ([]connectors.Entitlement, error) {
 	var grants []connectors.Entitlement
 	for _, o := range memberOf {
 		if o.text("@odata.type") != groupType || unchangeable(o) != nil {

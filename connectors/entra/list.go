@@ -66,6 +66,11 @@ func (cl *client) get(ctx context.Context, c call) (object, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.readObject(ans)
+}
+
+// readObject reads the object that the call speaks of.
+func (c call) readObject(ans answer) (object, error) {
 	o, err := c.read(ans)
 	if err != nil {
 		return nil, err
@@ -90,6 +95,10 @@ func (cl *client) page(ctx context.Context, c call) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	return cl.readPage(c, ans)
+}
+
+func (cl *client) readPage(c call, ans answer) (page, error) {
 	var p page
 	if json.Unmarshal(ans.body, &p) != nil || p.Value == nil {
 		return page{}, c.rubbish(ans.status, errors.New("the body is not a list"))
@@ -102,12 +111,17 @@ func (cl *client) page(ctx context.Context, c call) (page, error) {
 
 // all reads every page of a listing that is expected to be short.
 func (cl *client) all(ctx context.Context, c call, limit int) ([]object, error) {
+	p, err := cl.page(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return cl.rest(ctx, c, p, limit)
+}
+
+// rest reads the pages after the one given, and answers all.
+func (cl *client) rest(ctx context.Context, c call, p page, limit int) ([]object, error) {
 	var found []object
 	for {
-		p, err := cl.page(ctx, c)
-		if err != nil {
-			return nil, err
-		}
 		if found = append(found, *p.Value...); len(found) > limit {
 			return nil, c.fail(connectors.KindUnsupported, errors.New("more than "+strconv.Itoa(limit)+" results: the filter seems to be ignored"))
 		}
@@ -115,6 +129,10 @@ func (cl *client) all(ctx context.Context, c call, limit int) ([]object, error) 
 			return found, nil
 		}
 		c.link = p.Next
+		var err error
+		if p, err = cl.page(ctx, c); err != nil {
+			return nil, err
+		}
 	}
 }
 

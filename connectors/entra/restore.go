@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"regexp"
-	"strings"
 
 	"github.com/tenurehq/tenure/connectors"
 )
@@ -17,29 +16,44 @@ var deletedPrefix = regexp.MustCompile(`^[0-9a-f]{32}`)
 // which only the search index can do (graph/aad-advanced-queries); that index is behind by up to some minutes. The
 // accounts show the name that they had.
 func (c *Connector) FindDeleted(ctx context.Context, attribute, value string) ([]connectors.Account, error) {
+	req, err := c.lookUpDeleted(attribute, value)
+	if err != nil {
+		return nil, err
+	}
+	users, err := c.client.all(ctx, req, maxMatches)
+	if err != nil {
+		return nil, err
+	}
+	return matchingDeleted(req, users, attribute, value)
+}
+
+const principalName = "userPrincipalName"
+
+// lookUpDeleted is the look-up of deleted users by an attribute.
+func (c *Connector) lookUpDeleted(attribute, value string) (call, error) {
 	req := call{
 		action: "find deleted accounts", method: http.MethodGet, template: "/directory/deletedItems/microsoft.graph.user",
-		query: map[string]string{"select": c.selection()},
+		query: map[string]string{"select": c.selection()}, accept: []int{http.StatusOK},
 	}
 	filter, err := c.filterOf(attribute, value)
 	if err != nil {
-		return nil, req.fail(connectors.KindInvalid, err)
+		return req, req.fail(connectors.KindInvalid, err)
 	}
-	const principalName = "userPrincipalName"
 	if attribute == principalName {
 		filter = "endsWith(userPrincipalName," + quote(value) + ")"
 		req.eventual, req.query["count"] = true, "true"
 	}
 	req.query["filter"] = filter
-	users, err := c.client.all(ctx, req, maxMatches)
-	if err != nil {
-		return nil, err
-	}
+	return req, nil
+}
+
+// matchingDeleted reads the deleted users whose attribute had the value that was looked for.
+func matchingDeleted(req call, users []object, attribute, value string) ([]connectors.Account, error) {
 	for _, user := range users {
 		user[principalName] = deletedPrefix.ReplaceAllString(user.text(principalName), "")
 		user["accountEnabled"] = user.flag("accountEnabled") // nobody who is deleted can sign in, whether this is shown or not
 	}
-	return matching(req, users, attribute, func(shown string) bool { return strings.EqualFold(shown, value) })
+	return matching(req, users, attribute, value)
 }
 
 // RestoreAccount restores a deleted user (graph/api/directory-deleteditems-restore) and reads it. KindNotFound means that it

@@ -3,6 +3,7 @@ package entra
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -217,12 +218,16 @@ func (cl *client) withoutToken(ctx context.Context, c call, err error) *connecto
 
 var errNoToken = errors.New("the authority gave no token")
 
-// retryAfter reads Retry-After as seconds or as a date (RFC 9110 §10.2.3). A date is taken relative to the answer's own
+// retryAfter reads Retry-After as seconds, of which Graph gives fractions too (graph/throttling, "Sample response"), or as a
+// date (RFC 9110 §10.2.3). A date is taken relative to the answer's own
 // Date, so that a clock that is off does no harm. 0 when absent, in the past or unreadable.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		return max(0, time.Duration(seconds)*time.Second)
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
+		if !(seconds > 0 && seconds < math.MaxInt32) {
+			return 0
+		}
+		return time.Duration(seconds * float64(time.Second))
 	}
 	at, err := http.ParseTime(value)
 	if err != nil {

@@ -28,7 +28,7 @@ const mostGroups = 20
 
 // CreateAccountWith creates a user who is in groups from the start, which saves a request a group. It answers what of the
 // entitlements is left to be granted: applications, and groups from the 21st on. When Okta refuses one of the groups,
-// nobody is created.
+// nobody is created. Okta answers the user as it has stored it: status, and the whole profile (Users API: Create a user).
 func (c *Connector) CreateAccountWith(
 	ctx context.Context, account connectors.Account, entitlements []connectors.Entitlement,
 ) (created connectors.Account, left []connectors.Entitlement, err error) {

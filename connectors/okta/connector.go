@@ -1,6 +1,7 @@
 // Package okta is the connector for Okta's management API (/api/v1). Accounts are users; entitlements are groups (kind
 // "group") and direct assignments to applications (kind "application"). It makes one HTTP request after the other, each
-// once: it never repeats one, never sleeps, follows no redirect, and leaves time-outs to the caller's context.
+// once: it never repeats one, waits for nothing but connectors.Take, follows no redirect, and leaves time-outs to the caller's
+// context.
 //
 // What the vendor's API does is cited by the page of developer.okta.com that says so: "Users API: List all users" is
 // docs/api/openapi/okta-management/management/tag/User, operation listUsers.
@@ -31,7 +32,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/okta/okta-sdk-golang/v2/okta"
 
@@ -44,7 +44,7 @@ type Connector struct {
 	client *okta.Client
 	org    string // the org's URL, without a slash at the end
 	page   int
-	limits *limits
+	kinds  []string
 	ended  *endings
 }
 
@@ -56,6 +56,7 @@ var (
 	_ connectors.PasswordResetter   = (*Connector)(nil)
 	_ connectors.FactorResetter     = (*Connector)(nil)
 	_ connectors.RevocationOrderer  = (*Connector)(nil)
+	_ connectors.GrantingCreator    = (*Connector)(nil)
 	_ connectors.Factory            = New
 )
 
@@ -66,9 +67,10 @@ var (
 //	clientId      its client id
 //	privateKey    its RSA private key in PEM (PKCS #1 or PKCS #8)
 //	privateKeyId  the key's id (kid); optional while the application has one key only
-//	scopes        what to ask for; default okta.users.manage, okta.groups.manage and okta.apps.manage
+//	scopes        what to ask for; default okta.users.manage, okta.groups.manage and, with applications, okta.apps.manage
 //	caFile        a file with certificates in PEM to trust besides the system's
 //	pageSize      users a page, 1 to 200; default 200
+//	entitlements  the kinds that Tenure grants, reads and takes back: group, application; default group only
 //
 // The error names the setting at fault.
 func New(in connectors.Settings) (connectors.Connector, error) {
@@ -76,18 +78,11 @@ func New(in connectors.Settings) (connectors.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Connector{org: s.orgURL, page: s.pageSize, limits: &limits{}, ended: &endings{}}
-	if c.client, err = newClient(s, c.limits); err != nil {
+	c := &Connector{org: s.orgURL, page: s.pageSize, kinds: s.kinds, ended: &endings{}}
+	if c.client, err = newClient(s); err != nil {
 		return nil, fmt.Errorf("okta: setting orgUrl: %w", err)
 	}
 	return c, nil
-}
-
-// RateLimit tells what the newest answer said of the rate limit that applied to it: requests in all and left in the
-// current window, and the time until it ends. Okta counts by groups of operations ("buckets"), so that two answers may
-// speak of different limits (developer.okta.com/docs/reference/rate-limits). Not ok before the first answer.
-func (c *Connector) RateLimit() (limit, remaining int, reset time.Duration, ok bool) {
-	return c.limits.last()
 }
 
 // Probe lists at most one user, which proves token and scope.

@@ -3,6 +3,7 @@ package okta
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/tenurehq/tenure/connectors"
@@ -20,27 +21,29 @@ const (
 // only applications, or Okta itself, change its members (Groups API: Assign a user to a group).
 func (c *Connector) FindEntitlement(ctx context.Context, kind, name string) (connectors.Entitlement, error) {
 	req := &call{action: "find " + kind}
-	switch kind {
-	case kindGroup:
-		return c.findGroup(ctx, req, name)
-	case kindApplication:
-		return c.findApplication(ctx, req, name)
-	default:
+	switch {
+	case !slices.Contains(c.kinds, kind):
 		req.action = "find entitlement"
 		return connectors.Entitlement{}, unknownKind(req)
+	case kind == kindGroup:
+		return c.findGroup(ctx, req, name)
+	default:
+		return c.findApplication(ctx, req, name)
 	}
 }
 
 // GrantsOf reads the groups of type OKTA_GROUP that the user is in, and the applications that the user is assigned to
-// directly: those that come by a group are not the user's own, and go with the group.
+// directly: those that come by a group are not the user's own, and go with the group. What is not of a kind in the setting
+// entitlements is not read: the list of applications is what Okta limits most.
 func (c *Connector) GrantsOf(ctx context.Context, nativeID string) ([]connectors.Entitlement, error) {
 	req := &call{action: "read grants of account", object: nativeID}
 	if err := checkID(req, nativeID); err != nil {
 		return nil, err
 	}
 	grants := []connectors.Entitlement{}
-	for _, read := range []func(context.Context, *call) ([]connectors.Entitlement, error){c.groupsOf, c.applicationsOf} {
-		some, err := read(ctx, req)
+	readers := map[string]func(context.Context, *call) ([]connectors.Entitlement, error){kindGroup: c.groupsOf, kindApplication: c.applicationsOf}
+	for _, kind := range c.kinds {
+		some, err := readers[kind](ctx, req)
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +55,7 @@ func (c *Connector) GrantsOf(ctx context.Context, nativeID string) ([]connectors
 // Grant puts the user into the group, or assigns the user to the application. KindInvalid for a group whose members Okta
 // does not let anyone change.
 func (c *Connector) Grant(ctx context.Context, nativeID string, entitlement connectors.Entitlement) error {
-	req, err := grantCall("grant", nativeID, entitlement)
+	req, err := c.grantCall("grant", nativeID, entitlement)
 	if err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func (c *Connector) Grant(ctx context.Context, nativeID string, entitlement conn
 // Revoke takes the user out of the group, or ends the direct assignment to the application, which may destroy the
 // person's data there (Application Users API: Unassign an application user).
 func (c *Connector) Revoke(ctx context.Context, nativeID string, entitlement connectors.Entitlement) error {
-	req, err := grantCall("revoke", nativeID, entitlement)
+	req, err := c.grantCall("revoke", nativeID, entitlement)
 	if err != nil {
 		return err
 	}
@@ -81,9 +84,9 @@ func (c *Connector) Revoke(ctx context.Context, nativeID string, entitlement con
 }
 
 // grantCall is a change of one grant; the errors name the entitlement.
-func grantCall(action, nativeID string, e connectors.Entitlement) (*call, error) {
+func (c *Connector) grantCall(action, nativeID string, e connectors.Entitlement) (*call, error) {
 	req := &call{action: action + " " + e.Kind, object: e.NativeID}
-	if e.Kind != kindGroup && e.Kind != kindApplication {
+	if !slices.Contains(c.kinds, e.Kind) {
 		req.action = action + " entitlement"
 		return nil, unknownKind(req)
 	}
@@ -91,7 +94,7 @@ func grantCall(action, nativeID string, e connectors.Entitlement) (*call, error)
 }
 
 func unknownKind(req *call) error {
-	return req.fail(connectors.KindUnsupported, errors.New("the kinds of entitlement are "+kindGroup+" and "+kindApplication))
+	return req.fail(connectors.KindUnsupported, errors.New("no such kind of entitlement, or not one of the setting entitlements"))
 }
 
 // choose picks the one that is named so among those that a look-up found.

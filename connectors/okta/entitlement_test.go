@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tenurehq/tenure/connectors"
+	"github.com/tenurehq/tenure/connectors/okta"
 	"github.com/tenurehq/tenure/connectors/okta/simulator"
 )
 
@@ -116,4 +117,29 @@ func TestApplications(t *testing.T) {
 	require.NoError(t, c.Deactivate(t.Context(), a.NativeID))
 	w.clock.advance(time.Second)
 	requireKind(t, connectors.KindInvalid, c.Grant(t.Context(), a.NativeID, w.entitlements(t, 2)[1]))
+}
+
+// The list of applications is what Okta limits most: who gives none does not ask for it.
+func TestKindsThatAreNotNamedAreNotLookedAt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	both := connect(t, w.url)
+	only, err := okta.New(connectors.Settings{"orgUrl": w.url, "token": token})
+	require.NoError(t, err)
+	c := only.(*okta.Connector)
+	a := w.create(t, both, "ada")
+	entitlements := w.entitlements(t, 2)
+	for _, e := range entitlements {
+		require.NoError(t, both.Grant(t.Context(), a.NativeID, e))
+	}
+	w.requests()
+	held, err := c.GrantsOf(t.Context(), a.NativeID)
+	require.NoError(t, err)
+	require.Equal(t, entitlements[:1], held)
+	require.Equal(t, []string{"GET /api/v1/users/ID/groups"}, w.requests(a.NativeID))
+	requireKind(t, connectors.KindUnsupported, c.Grant(t.Context(), a.NativeID, entitlements[1]))
+	requireKind(t, connectors.KindUnsupported, c.Revoke(t.Context(), a.NativeID, entitlements[1]))
+	_, err = c.FindEntitlement(t.Context(), "application", entitlements[1].Name)
+	requireKind(t, connectors.KindUnsupported, err)
+	require.Empty(t, w.requests())
 }

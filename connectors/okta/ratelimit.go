@@ -4,8 +4,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/tenurehq/tenure/connectors"
 )
 
 // rateLimit is what an answer's headers say (docs/reference/rl2-monitor).
@@ -32,29 +33,35 @@ func readLimit(h http.Header) (rateLimit, bool) {
 	return rateLimit{int(limit), int(remaining), max(0, time.Unix(reset, 0).Sub(date))}, true
 }
 
-// limits keeps the newest rate limit that an answer told.
-type limits struct {
-	mu    sync.Mutex
-	seen  bool
-	limit rateLimit
-	at    time.Time // when it was told, by our clock: only the time since then is used
+// class names the operations that Okta counts together, finer where in doubt: two names for what is counted as one learn
+// of each other by what is left. They are those of Okta's own Terraform provider (rate_limit_lines.go): what belongs to one
+// user counts with the list of users.
+func class(req *http.Request) string {
+	parts := strings.Split(strings.TrimPrefix(req.URL.Path, "/api/v1/"), "/")
+	switch {
+	case parts[0] == "users" && len(parts) == 2 && req.Method == http.MethodGet:
+		return "GET users/{id}"
+	case len(parts) == 2:
+		return parts[0] + "/{id}"
+	default:
+		return parts[0]
+	}
 }
 
-func (l *limits) note(h http.Header) {
-	told, ok := readLimit(h)
-	if !ok || told.concurrency() {
-		return
+// told is what an answer says of Okta's limits. Where a 429 is not about a window of requests, it goes for all: too many at
+// once, or a gateway's.
+func told(resp *http.Response) connectors.Told {
+	var t connectors.Told
+	l, ok := readLimit(resp.Header)
+	if ok && !l.concurrency() {
+		t.Limit, t.Remaining, t.Reset = l.limit, l.remaining, l.reset
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.seen, l.limit, l.at = true, told, time.Now()
-}
-
-func (l *limits) last() (limit, remaining int, reset time.Duration, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.seen {
-		return 0, 0, 0, false
+	if resp.StatusCode == http.StatusTooManyRequests {
+		t.Stop = retryAfter(resp.Header)
+		t.Everywhere = t.Limit == 0 || resp.Header.Get("Retry-After") != ""
+		if t.Stop == 0 {
+			t.Ease = shortWait
+		}
 	}
-	return l.limit.limit, l.limit.remaining, max(0, l.limit.reset-time.Since(l.at)), true
+	return t
 }

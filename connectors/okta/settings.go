@@ -33,13 +33,15 @@ type settings struct {
 	scopes   []string
 	tls      *tls.Config
 	pageSize int
+	// kinds are the kinds of entitlement that Tenure grants, reads and takes back.
+	kinds []string
 }
 
 // parseSettings checks every setting; its error names the one at fault and never shows a secret.
 func parseSettings(in connectors.Settings) (settings, error) {
 	out := settings{
 		pageSize: maxPageSize, tls: &tls.Config{MinVersion: tls.VersionTLS12},
-		scopes: []string{"okta.users.manage", "okta.groups.manage", "okta.apps.manage"},
+		kinds: []string{kindGroup},
 	}
 	readers := map[string]func(any) error{
 		"orgUrl":       func(v any) (err error) { out.orgURL, err = orgURL(v); return err },
@@ -50,6 +52,7 @@ func parseSettings(in connectors.Settings) (settings, error) {
 		"scopes":       func(v any) (err error) { out.scopes, err = scopes(v); return err },
 		"caFile":       func(v any) (err error) { out.tls.RootCAs, err = caFile(v); return err },
 		"pageSize":     func(v any) (err error) { out.pageSize, err = pageSize(v); return err },
+		"entitlements": func(v any) (err error) { out.kinds, err = kinds(v); return err },
 	}
 	for _, name := range slices.Sorted(maps.Keys(in)) {
 		read, known := readers[name]
@@ -58,6 +61,12 @@ func parseSettings(in connectors.Settings) (settings, error) {
 		}
 		if err := read(in[name]); err != nil {
 			return settings{}, fmt.Errorf("okta: setting %s: %w", name, err)
+		}
+	}
+	if out.scopes == nil {
+		out.scopes = []string{"okta.users.manage", "okta.groups.manage"}
+		if slices.Contains(out.kinds, kindApplication) {
+			out.scopes = append(out.scopes, "okta.apps.manage")
 		}
 	}
 	return out, complete(in)
@@ -159,6 +168,23 @@ func scopes(v any) ([]string, error) {
 		return nil, errors.New("must be a list of names such as okta.users.manage")
 	}
 	return slices.Clone(names), nil
+}
+
+// kinds takes a list of kinds of entitlement.
+func kinds(v any) ([]string, error) {
+	list, ok := v.([]any)
+	var out []string
+	for _, one := range list {
+		kind, _ := one.(string)
+		if kind != kindGroup && kind != kindApplication || slices.Contains(out, kind) {
+			ok = false
+		}
+		out = append(out, kind)
+	}
+	if !ok || len(out) == 0 {
+		return nil, errors.New("must be a list of kinds, each once: " + kindGroup + ", " + kindApplication)
+	}
+	return out, nil
 }
 
 func caFile(v any) (*x509.CertPool, error) {

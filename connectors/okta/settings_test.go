@@ -40,7 +40,7 @@ func TestSettings(t *testing.T) {
 		{"token", "orgUrl", "http://localhost"},
 		{"token", "pageSize", 1}, {"token", "pageSize", int64(7)}, {"token", "pageSize", uint64(7)}, {"token", "pageSize", 200.0},
 		{"app", "privateKey", pkcs8(t)}, {"app", "privateKeyId", "kid1"},
-		{"app", "scopes", "okta.users.read okta.users.manage"}, {"app", "scopes", []string{"okta.users.manage"}}, {"app", "scopes", []any{"okta.users.manage"}},
+		{"app", "scopes", "okta.users.read okta.users.manage"}, {"app", "scopes", []string{"okta.users.manage"}}, {"token", "entitlements", []any{"application", "group"}}, {"token", "entitlements", []any{"group"}}, {"app", "scopes", []any{"okta.users.manage"}},
 	} {
 		_, err := okta.New(with(good.kind, good.name, good.value))
 		require.NoError(t, err, "%s=%v", good.name, good.value)
@@ -62,6 +62,8 @@ func TestSettings(t *testing.T) {
 		{"token", "caFile", 7}, {"token", "caFile", ""}, {"token", "caFile", filepath.Join(t.TempDir(), "none.pem")},
 		{"app", "privateKey", secret}, {"app", "privateKey", 7}, {"app", "privateKey", strings.Replace(pkcs1(), "A", "B", 9)},
 		{"app", "clientId", "two words"}, {"app", "privateKeyId", ""},
+		{"token", "entitlements", []any{}}, {"token", "entitlements", []any{"group", "group"}}, {"token", "entitlements", []any{"role"}},
+		{"token", "entitlements", "group"}, {"token", "entitlements", []any{7}},
 		{"app", "scopes", ""}, {"app", "scopes", []any{7}}, {"app", "scopes", []any{}}, {"app", "scopes", 7}, {"app", "scopes", []string{"two words"}},
 	} {
 		_, err := okta.New(with(bad.kind, bad.name, bad.value))

@@ -104,13 +104,14 @@ func TestNoAccessToken(t *testing.T) {
 	t.Parallel()
 	w := newAppWorld(t, "okta.users.manage", "okta.groups.manage")
 	for name, more := range map[string]connectors.Settings{
-		"a scope that was not granted": nil,
+		"a scope that was not granted": {"entitlements": []any{"group", "application"}},
 		"another client":               {"clientId": "0oa2", "scopes": "okta.users.manage"},
 	} {
 		e := requireKind(t, connectors.KindUnauthorized, connectApp(t, w.url, more).DeleteAccount(t.Context(), "00u1"))
 		require.Equal(t, "delete account", e.Action, name)
 		require.Contains(t, e.Detail, "invalid_", name)
 	}
+	require.NoError(t, connectApp(t, w.url, nil).Probe(t.Context()), "for groups alone no other scope is asked for")
 	c := connectApp(t, w.url, connectors.Settings{"scopes": "okta.users.manage"})
 	_, err := c.FindEntitlement(t.Context(), "group", "x")
 	requireKind(t, connectors.KindUnauthorized, err)

@@ -26,11 +26,11 @@ const (
 
 // newClient makes the SDK's client with every setting that it would otherwise take from a file in the home folder or from
 // the environment.
-func newClient(s settings, seen *limits) (*okta.Client, error) {
+func newClient(s settings) (*okta.Client, error) {
 	base := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // net/http makes it one, and nothing in Tenure replaces it
 	base.MaxIdleConnsPerHost = 32
 	base.TLSClientConfig = s.tls
-	t := &transport{base: base, limits: seen, secrets: []string{s.token}}
+	t := &transport{base: base, secrets: []string{s.token}}
 	mode, token := "SSWS", s.token
 	if s.key != nil {
 		t.app = newServiceApp(s, base)
@@ -52,7 +52,6 @@ func newClient(s settings, seen *limits) (*okta.Client, error) {
 type transport struct {
 	base    http.RoundTripper
 	app     *serviceApp // nil with an API token
-	limits  *limits
 	secrets []string
 }
 
@@ -63,6 +62,12 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errors.New("okta: a request outside of a call")
 	}
 	c.writes = req.Method != http.MethodGet
+	ticket, err := connectors.Take(req.Context(), connectors.Charge{Class: class(req), Requests: 1})
+	if err != nil {
+		closeBody(req)
+		return nil, connectors.NotSent(err, c.action, c.object)
+	}
+	defer ticket.Close()
 	var sent atomic.Bool
 	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
 	out := req.Clone(httptrace.WithClientTrace(req.Context(), trace))
@@ -70,9 +75,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.app != nil {
 		token, err := t.app.token(req.Context(), c)
 		if err != nil {
-			if req.Body != nil {
-				_ = req.Body.Close()
-			}
+			closeBody(req)
 			return nil, err
 		}
 		out.Header.Set("Authorization", "Bearer "+token)
@@ -83,7 +86,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, c.transportError(err, sent.Load())
 	}
 	defer func() { _ = resp.Body.Close() }()
-	t.limits.note(resp.Header)
+	ticket.Answered(told(resp))
 	if resp.StatusCode == http.StatusUnauthorized && t.app != nil {
 		t.app.forget()
 	}
@@ -92,6 +95,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return c.handOver(resp, body), nil
+}
+
+// closeBody is what a RoundTripper owes to a request that it does not send.
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
 }
 
 // transportError is the failure of a request that got no answer. Before its head was written nothing can have been

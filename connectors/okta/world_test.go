@@ -93,7 +93,7 @@ func (w *world) requests(ids ...string) []string {
 // connect makes a connector to the org at the address.
 func connect(t testing.TB, url string) *okta.Connector {
 	t.Helper()
-	c, err := okta.New(connectors.Settings{"orgUrl": url, "token": token})
+	c, err := okta.New(connectors.Settings{"orgUrl": url, "token": token, "entitlements": []any{"group", "application"}})
 	require.NoError(t, err)
 	return c.(*okta.Connector)
 }

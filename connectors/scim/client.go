@@ -86,6 +86,11 @@ func newClient(s settings) *client {
 
 // do makes one request. It returns the answer when its status is one that the call accepts, else a *connectors.Error.
 func (cl *client) do(ctx context.Context, c call) (answer, error) {
+	ticket, err := connectors.Take(ctx, connectors.Charge{Requests: 1})
+	if err != nil {
+		return answer{}, connectors.NotSent(err, c.action, c.object)
+	}
+	defer ticket.Close()
 	var sent atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
 	req, err := cl.request(ctx, c)
@@ -97,6 +102,7 @@ func (cl *client) do(ctx context.Context, c call) (answer, error) {
 		return answer{}, c.transportError(err, sent.Load())
 	}
 	defer func() { _ = resp.Body.Close() }()
+	ticket.Answered(told(resp))
 	if !slices.Contains(c.accept, resp.StatusCode) {
 		return answer{}, cl.refused(c, resp)
 	}

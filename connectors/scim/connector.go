@@ -1,6 +1,6 @@
 // Package scim is the connector for targets that speak SCIM 2.0 (RFC 7643, RFC 7644). Accounts are Users, entitlements
 // are Groups (kind "group"); SCIM knows no sessions. It makes one HTTP request after the other, each once: it never
-// repeats one, never sleeps, follows no redirect, and leaves time-outs to the caller's context.
+// repeats one, waits for nothing but connectors.Take, follows no redirect, and leaves time-outs to the caller's context.
 //
 // # Attribute keys
 //

@@ -61,6 +61,18 @@ func kindOf(status int, r refusal, c call) connectors.Kind {
 	}
 }
 
+// shortWait is how long joiners and movers leave a target alone that refuses for their number and does not say for how long:
+// Retry-After is optional (RFC 6585 §4).
+const shortWait = time.Second
+
+// told is what an answer says of the target's limits.
+func told(resp *http.Response) connectors.Told {
+	if resp.StatusCode != http.StatusTooManyRequests {
+		return connectors.Told{}
+	}
+	return connectors.Told{Everywhere: true, Stop: retryAfter(resp.Header, time.Now()), Ease: shortWait}
+}
+
 // retryAfter reads Retry-After as seconds or as a date (RFC 9110 §10.2.3). A date is taken relative to the answer's own
 // Date, so that a clock that is off does no harm. 0 when absent, in the past or unreadable.
 func retryAfter(h http.Header, now time.Time) time.Duration {

@@ -20,7 +20,7 @@ type Config struct {
 	Bin     string // Temporal's programs, shared by all stacks of a checkout
 	Port    int    // TENURE_PORT (8080): Tenure's API
 	UIPort  int    // TENURE_UI_PORT (8233): the Temporal UI
-	SimPort int    // TENURE_SIM_PORT (8090): the target crm; wiki and helpdesk take the next two
+	SimPort int    // TENURE_SIM_PORT (8090): the target crm; entra and okta take the next two
 
 	TemporalPort int // TEMPORAL_PORT (7233): Temporal's frontend
 	PostgresPort int // TENURE_PG_PORT (5433)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ func TestReadConfigNamesTheVariableAtFault(t *testing.T) {
 	t.Parallel()
 	for variable, value := range map[string]string{
 		"TENURE_PORT": "x", "TENURE_UI_PORT": "0", "TENURE_PG_PORT": "-1", "TEMPORAL_PORT": "65536",
-		"TENURE_SIM_PORT": "65534", // wiki and helpdesk would have none
+		"TENURE_SIM_PORT": "65534", // entra and okta would have none
 	} {
 		_, err := readConfig(environment(map[string]string{variable: value}))
 		require.ErrorContains(t, err, variable+": ", "value %s", value)
@@ -84,16 +85,43 @@ func TestAShellThatSourcedTheEnvironmentMeansNoOtherServer(t *testing.T) {
 	require.False(t, own.ExternalTemporal)
 }
 
-func TestTheTargetsHaveTheGroupsOfTheSamplesPolicy(t *testing.T) {
+func TestTheTargetsHaveWhatTheSamplesPolicyGrants(t *testing.T) {
 	t.Parallel()
 	root, err := checkout()
 	require.NoError(t, err)
-	groups, err := targetGroups(root)
+	has, err := targetEntitlements(root)
 	require.NoError(t, err)
-	for _, name := range targets {
-		require.Greater(t, len(groups[name]), 1, name)
+	require.Len(t, has, len(targets), "a target of the policy that is not started")
+	kinds := 0
+	for _, target := range targets {
+		args := target.args("SECRET", has[target.name])
+		require.Contains(t, args, "SECRET")
+		for kind, names := range has[target.name] {
+			kinds++
+			for _, name := range names {
+				require.Contains(t, strings.Join(args, "\n"), name, "%s %s of %s", kind, name, target.name)
+			}
+		}
 	}
-	require.Len(t, groups, len(targets), "a target of the policy that is not started")
+	require.Equal(t, 5, kinds, "groups everywhere, licences in Entra, applications in Okta")
+}
+
+// What the policy refers to is set: nothing else tells Tenure where a target is.
+func TestTheEnvironmentHasWhatTheSamplesPolicyRefersTo(t *testing.T) {
+	t.Parallel()
+	root, err := checkout()
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(root, "deploy", "sample", sampleOrg, "targets.yaml"))
+	require.NoError(t, err)
+	var wanted, set []string
+	for _, match := range regexp.MustCompile(`env:(\w+)`).FindAllStringSubmatch(string(text), -1) {
+		wanted = append(wanted, match[1])
+	}
+	for _, pair := range targetEnv(Config{RunDir: "/run", SimPort: 7000}, "secret") {
+		require.NotEmpty(t, pair.value)
+		set = append(set, pair.name)
+	}
+	require.ElementsMatch(t, wanted, set)
 }
 
 func TestTakenPorts(t *testing.T) {

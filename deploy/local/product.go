@@ -16,8 +16,11 @@ import (
 	"github.com/tenurehq/tenure/deploy/local/stack"
 )
 
-// sampleOrg is the organization of the sample.
-const sampleOrg = "acme"
+// sampleOrg is the organization of the sample. emptyOrg has nobody in it, for SCIM clients to be tried on.
+const (
+	sampleOrg = "acme"
+	emptyOrg  = "empty"
+)
 
 // product is tenure itself and the sample's targets, on top of a running engine.
 type product struct {
@@ -41,10 +44,10 @@ func (p *product) start(ctx context.Context, r report, c *children) error {
 		do   func() error
 	}{
 		{"migrations", func() error { return p.tenure(ctx, p.database.owner, "migrate") }},
-		{fmt.Sprintf("targets %s on %s and up", strings.Join(targets, ", "), targetAddress(p.config, 0)),
+		{fmt.Sprintf("targets %s on %s and up", targetNames(), targetAddress(p.config, 0)),
 			func() error { return p.startTargets(ctx, c, services) }},
 		{"Tenure on " + p.url(), func() error { return p.startServer(ctx, c, services) }},
-		{"organization " + sampleOrg, func() error { return p.prepareOrg(ctx) }},
+		{"organizations " + sampleOrg + " and " + emptyOrg, func() error { return p.prepareOrgs(ctx) }},
 	}
 	for _, step := range steps {
 		if err := r.step(step.name, step.do); err != nil {
@@ -100,30 +103,52 @@ func (p *product) startServer(ctx context.Context, c *children, services string)
 	return server.AwaitHTTP(ctx, p.url()+"/readyz", time.Minute)
 }
 
-// prepareOrg makes the sample organization and the two tokens that scripts use, when they are missing.
-func (p *product) prepareOrg(ctx context.Context) error {
-	if err := p.tenure(ctx, p.database.serve, "org", "create", sampleOrg, "--if-missing"); err != nil {
-		return err
+// prepareOrgs makes the organizations and the tokens that scripts use, when they are missing.
+func (p *product) prepareOrgs(ctx context.Context) error {
+	for _, org := range []string{sampleOrg, emptyOrg} {
+		if err := p.tenure(ctx, p.database.serve, "org", "create", org, "--if-missing"); err != nil {
+			return err
+		}
 	}
 	kept := map[string]string{}
 	if text, err := os.ReadFile(p.envFile()); err == nil {
 		kept = readEnv(string(text))
 	}
-	for _, token := range []struct{ variable, scope string }{
-		{"TENURE_ADMIN_TOKEN", "admin"},
-		{"TENURE_HR_TOKEN", "hr"},
+	const emptyAdmin = "TENURE_EMPTY_ADMIN_TOKEN"
+	values := map[string]string{}
+	for _, token := range []struct{ variable, org, scope string }{
+		{"TENURE_ADMIN_TOKEN", sampleOrg, "admin"},
+		{"TENURE_HR_TOKEN", sampleOrg, "hr"},
+		{"TENURE_SCIM_TOKEN", sampleOrg, "scim"},
+		{"TENURE_SCIM_EMPTY_TOKEN", emptyOrg, "scim"},
+		{emptyAdmin, emptyOrg, "admin"},
 	} {
 		value := kept[token.variable]
 		if valid, err := p.accepted(ctx, value); err != nil {
 			return err
 		} else if !valid {
-			if value, err = p.newToken(ctx, token.scope); err != nil {
+			if value, err = p.newToken(ctx, token.org, token.scope); err != nil {
 				return err
 			}
 		}
 		p.env = append(p.env, envPair{token.variable, value})
+		values[token.variable] = value
+	}
+	p.env = append(p.env, envPair{"TENURE_SCIM_URL", p.url() + "/scim/v2"})
+	if err := p.applyEmpty(ctx, values[emptyAdmin]); err != nil {
+		return err
 	}
 	return writeEnv(p.envFile(), "", p.env)
+}
+
+// applyEmpty applies the policy of the empty organization; that of the sample is applied when it is played.
+func (p *product) applyEmpty(ctx context.Context, token string) error {
+	apply := p.command(ctx, p.database.serve, "apply", "-f", filepath.Join(p.config.Root, "deploy", "sample", emptyOrg), "--auto-approve")
+	apply.Env = append(apply.Env, "TENURE_TOKEN="+token)
+	if output, err := apply.CombinedOutput(); err != nil {
+		return fmt.Errorf("tenure apply for %s: %w\n%s", emptyOrg, err, bytes.TrimSpace(output))
+	}
+	return nil
 }
 
 // accepted reports whether Tenure knows a token, whatever it may do. It does not when the token has expired, or when
@@ -145,9 +170,9 @@ func (p *product) accepted(ctx context.Context, token string) (bool, error) {
 	return response.StatusCode != http.StatusUnauthorized, nil
 }
 
-func (p *product) newToken(ctx context.Context, scope string) (string, error) {
+func (p *product) newToken(ctx context.Context, org, scope string) (string, error) {
 	command := p.command(ctx, p.database.serve,
-		"token", "create", "--org", sampleOrg, "--name", "local-"+scope, "--scope", scope, "--quiet")
+		"token", "create", "--org", org, "--name", "local-"+scope, "--scope", scope, "--quiet")
 	var problem bytes.Buffer
 	command.Stderr = &problem
 	output, err := command.Output()

@@ -118,7 +118,7 @@ func allocate(t *testing.T, p *policy.Policy, people map[string]identity.Situati
 	return subjects
 }
 
-func TestPolicyGivesEveryoneTheirApplications(t *testing.T) {
+func TestPolicyGivesEveryoneTheirSystems(t *testing.T) {
 	t.Parallel()
 	p := acme(t)
 	people := story(t, p, sample.Script(days[1])[:2], days[1])
@@ -133,17 +133,23 @@ func TestPolicyGivesEveryoneTheirApplications(t *testing.T) {
 			accounts[target]++
 			for _, grant := range account.Grants {
 				grants[target+"/"+grant.Name]++
+				if grant.Kind == "licence" {
+					require.Equal(t, "employee", s.Attributes.WorkerType, "%s has %s", id, grant.Name)
+				}
 			}
 			require.Contains(t, account.Grants, departmentGrant(account, s.Attributes.Department), "%s in %s", id, target)
 		}
 		slices.Sort(targets)
 		require.Equal(t, map[string][]string{
-			"employee": {"crm", "helpdesk", "wiki"}, "contractor": {"helpdesk", "wiki"}, "intern": {"wiki"},
+			"employee": {"crm", "entra", "okta"}, "contractor": {"entra", "okta"}, "intern": {"entra"},
 		}[s.Attributes.WorkerType], targets, id)
 	}
-	require.Equal(t, 300, accounts["wiki"])
-	require.Less(t, accounts["crm"], accounts["helpdesk"])
-	require.Less(t, accounts["helpdesk"], accounts["wiki"])
+	require.Equal(t, 300, accounts["entra"])
+	require.Less(t, accounts["crm"], accounts["okta"])
+	require.Less(t, accounts["okta"], accounts["entra"])
+	require.Equal(t, accounts["crm"], grants["entra/SPE_E3"], "employees have a licence")
+	require.Equal(t, grants["crm/Reports"], grants["entra/POWER_BI_PRO"], "who reads reports has the licence for it")
+	require.Equal(t, grants["okta/Finance"], grants["okta/Ledger"])
 	require.Equal(t, 33, grants["crm/Reports"]-grants["crm/Finance"]+reportingFinance, "the executive, heads and leads read reports")
 	require.True(t, p.RefersToManager())
 }
@@ -180,7 +186,7 @@ func TestEveryMoveChangesAccounts(t *testing.T) {
 		if len(policy.Diff(old, wanted)) > 0 {
 			moved++
 		} else {
-			require.Equal(t, "intern", now.Attributes.WorkerType, "only an intern, who has no helpdesk, may change manager unseen: %s", id)
+			require.Equal(t, "intern", now.Attributes.WorkerType, "only an intern, who has no account in Okta, may change manager unseen: %s", id)
 		}
 	}
 	require.Greater(t, moved, 35)

@@ -122,14 +122,19 @@ func TestTargets(t *testing.T) {
 			w.grant(w.native(1), "Sales")
 		}, []string{"i-E2: does not hold group Everyone", "i-E2: holds group Sales, which policy does not give"}},
 		{"deleted behind our back", func(w *world) { require.NoError(t, w.target.DeleteAccount(t.Context(), w.native(2))) },
-			[]string{"i-E3: the account that Tenure has recorded is not in the target, or is another's as well"}},
+			[]string{"i-E3: should have an account, and the target has none"}},
 		{"never recorded", func(w *world) { w.people[1].Accounts = nil },
-			[]string{"i-E2: should have an account, and Tenure has recorded none", ": the account belongs to nobody whom Tenure knows"}},
+			[]string{"i-E2: is not the account that Tenure has recorded"}},
 		{"somebody made by hand", func(w *world) { w.account("admin") }, []string{": the account belongs to nobody whom Tenure knows"}},
 		{"two people with one account", func(w *world) { w.people[2].Accounts = w.people[1].Accounts },
-			[]string{"i-E3: the account that Tenure has recorded is not in the target, or is another's as well", ": the account belongs to nobody whom Tenure knows"}},
+			[]string{"i-E3: is not the account that Tenure has recorded"}},
+		{"known by another name", func(w *world) {
+			require.NoError(t, w.target.UpdateAccount(t.Context(), w.native(2), map[string]any{"userName": "X3"}))
+		}, []string{"i-E3: attribute userName is not as policy says"}},
+		{"left, and never recorded", func(w *world) { w.people[1].Subject.State, w.people[1].Accounts = identity.StateLeft, nil },
+			[]string{"i-E2: is enabled and should be deactivated", "i-E2: holds group Everyone, which policy does not give"}},
 		{"left, with everything", func(w *world) { w.people[0].Subject.State = identity.StateLeft },
-			[]string{"i-E1: is enabled and should give no access", "i-E1: holds group Everyone, which policy does not give", "i-E1: holds group Sales, which policy does not give"}},
+			[]string{"i-E1: is enabled and should be deactivated", "i-E1: holds group Everyone, which policy does not give", "i-E1: holds group Sales, which policy does not give"}},
 		{"left, and disabled", func(w *world) {
 			w.people[1].Subject.State = identity.StateLeaving
 			w.disable(w.native(1))
@@ -141,7 +146,7 @@ func TestTargets(t *testing.T) {
 			w.people[1].Subject.State = identity.StateLeft
 			require.NoError(t, w.target.DeleteAccount(t.Context(), w.native(1)))
 		}, nil},
-		{"on leave, and enabled", func(w *world) { w.people[1].Subject.State = identity.StateSuspended }, []string{"i-E2: is enabled and should be disabled"}},
+		{"on leave, and enabled", func(w *world) { w.people[1].Subject.State = identity.StateSuspended }, []string{"i-E2: is enabled and should be suspended"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

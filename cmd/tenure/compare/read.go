@@ -14,7 +14,7 @@ import (
 // readers is how many accounts of a target are read at once.
 const readers = 8
 
-// Read reads every account of a target, with what it holds.
+// Read reads every account of a target through a connector, with what it holds.
 func Read(ctx context.Context, target connectors.Connector) ([]Held, error) {
 	granter, ok := target.(connectors.EntitlementGranter)
 	if !ok {
@@ -43,7 +43,7 @@ func Read(ctx context.Context, target connectors.Connector) ([]Held, error) {
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				held = append(held, Held{Account: account, Entitlements: entitlements})
+				held = append(held, Held{Account: account, State: enabled(account.Enabled), Entitlements: entitlements})
 				return nil
 			})
 		}
@@ -52,4 +52,11 @@ func Read(ctx context.Context, target connectors.Connector) ([]Held, error) {
 		}
 		page.Cursor = accounts.Next
 	}
+}
+
+func enabled(b bool) State {
+	if b {
+		return Enabled
+	}
+	return Disabled
 }

@@ -43,19 +43,10 @@ func (s *Simulator) batch(c *call) (*reply, error) {
 	}
 	answers := make([]stepAnswer, 0, len(body.Requests))
 	status := map[string]int{}
-	for len(answers) < len(body.Requests) {
-		before := len(answers)
-		for _, st := range body.Requests {
-			if _, done := status[fold(st.ID)]; done || !ready(st, status) {
-				continue
-			}
-			answer := s.perform(c, st, status)
-			status[fold(st.ID)] = answer.Status
-			answers = append(answers, answer)
-		}
-		if len(answers) == before {
-			return nil, refuse(http.StatusBadRequest, "BadRequest", "The dependsOn of the requests form a cycle.")
-		}
+	for _, st := range body.Requests {
+		answer := s.perform(c, st, status)
+		status[fold(st.ID)] = answer.Status
+		answers = append(answers, answer)
 	}
 	slices.Reverse(answers)
 	return ok(object{"responses": answers}), nil
@@ -75,19 +66,19 @@ func checkSteps(steps []step) error {
 		}
 		ids[fold(st.ID)] = true
 	}
+	sequential := slices.ContainsFunc(steps, func(st step) bool { return len(st.DependsOn) > 0 })
+	var before []string
 	for _, st := range steps {
-		if slices.ContainsFunc(st.DependsOn, func(id string) bool { return !ids[fold(id)] }) {
-			return refuse(http.StatusBadRequest, "BadRequest", "The dependsOn of request '%s' names an unknown request.", st.ID)
+		// microsoftgraph/microsoft-graph-docs#16280
+		if sequential && !slices.EqualFunc(st.DependsOn, before, strings.EqualFold) {
+			return refuse(http.StatusBadRequest, "BadRequest", "Batch should be either fully sequential or fully parallel.")
 		}
 		if st.Method == "" || st.URL == "" || strings.HasPrefix(st.URL, "http") {
 			return refuse(http.StatusBadRequest, "BadRequest", "Request '%s' needs a method and a relative url.", st.ID)
 		}
+		before = []string{st.ID}
 	}
 	return nil
-}
-
-func ready(st step, status map[string]int) bool {
-	return !slices.ContainsFunc(st.DependsOn, func(id string) bool { _, done := status[fold(id)]; return !done })
 }
 
 // perform runs one step as a request of its own, or refuses it with 424 after a failure of what it depends on.

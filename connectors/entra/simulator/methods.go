@@ -62,11 +62,11 @@ type method struct {
 
 // Method is an authentication method to add.
 type Method struct {
-	Kind MethodKind
+	Kind MethodKind `json:"kind"`
 	// PhoneType is "mobile", "alternateMobile" or "office" for a PhoneMethod, else empty.
-	PhoneType string
+	PhoneType string `json:"phoneType,omitempty"`
 	// Default makes it the user's default method. An alternateMobile cannot be it here.
-	Default bool
+	Default bool `json:"default,omitempty"`
 }
 
 // AddMethod registers a method for the user, as the user would, and answers its id.

@@ -114,7 +114,8 @@ func New(o Options) (*Simulator, error) {
 // Close ends a simulator; writes after it are answered 500.
 func (s *Simulator) Close() error { return s.store.close() }
 
-// ServeHTTP serves the identity platform, Graph, and without a token GET /_simulator/stats and GET /_simulator/users.
+// ServeHTTP serves the identity platform, Graph, and without a token GET /_simulator/stats, GET /_simulator/users and what
+// people do (person.go); these count nowhere.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	switch {
@@ -122,6 +123,8 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, s.Stats())
 	case path == "/_simulator/users":
 		writeJSON(w, http.StatusOK, s.Users())
+	case strings.HasPrefix(path, "/_simulator/users/"):
+		s.person(w, r)
 	case path == "/v1.0" || strings.HasPrefix(path, "/v1.0/"):
 		s.graph(w, r)
 	default:

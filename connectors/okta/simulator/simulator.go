@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -125,13 +126,15 @@ func (s *Simulator) Close() error {
 }
 
 // ServeHTTP serves the API, and what tests want to know at GET /_simulator/stats (Stats) and GET /_simulator/users (a list
-// of User), which need no token and count nowhere.
+// of User), and what people do (person.go), which need no token and count nowhere.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case "/_simulator/stats":
+	switch path := r.URL.Path; {
+	case path == "/_simulator/stats":
 		writeJSON(w, http.StatusOK, s.Stats())
-	case "/_simulator/users":
+	case path == "/_simulator/users":
 		writeJSON(w, http.StatusOK, s.Users())
+	case strings.HasPrefix(path, "/_simulator/users/"):
+		s.person(w, r)
 	default:
 		s.mux.ServeHTTP(w, r)
 	}

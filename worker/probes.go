@@ -23,6 +23,8 @@ type probes struct {
 // Start begins to probe a target; one that is probed already stays so.
 func (p *probes) Start(ctx context.Context, org, target string) error {
 	id := workflows.ProbeWorkflowID(org, target)
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	_, err := p.client.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID:                 id,
 		Spec:               client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: p.every}}},
@@ -48,6 +50,8 @@ func (p *probes) Start(ctx context.Context, org, target string) error {
 
 // Stop ends the probing of a target; one that is not probed is no error.
 func (p *probes) Stop(ctx context.Context, org, target string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	err := p.client.ScheduleClient().GetHandle(ctx, workflows.ProbeWorkflowID(org, target)).Delete(ctx)
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return nil

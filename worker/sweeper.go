@@ -39,6 +39,9 @@ const (
 	dueEvery = time.Second
 	// trust is how long an open run is believed to be at work without being poked again.
 	trust = 10 * time.Minute
+	// answerTime bounds what a sweep asks of Temporal. One that has just come up may leave a question unanswered for long; the
+	// next sweep asks again.
+	answerTime = 5 * time.Second
 )
 
 func (s *sweeper) run(ctx context.Context) error {
@@ -123,6 +126,8 @@ func (s *sweeper) look(ctx context.Context, u store.Unsettled, now time.Time) (b
 
 // working reports whether a run is open for the identity that may be trusted to see to it.
 func (s *sweeper) working(ctx context.Context, u store.Unsettled, now time.Time) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	description, err := s.client.DescribeWorkflowExecution(ctx, workflows.IdentityWorkflowID(u.Org, u.Identity.String()), "")
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return false, nil

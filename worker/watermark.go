@@ -28,6 +28,8 @@ const noteFormat = "Tenure reads this to notice a database that was set back to 
 
 // check compares the two sides, does what follows when one was set back, and raises the mark.
 func (w *watermark) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	db := w.service.Store()
 	before, err := db.Watermark(ctx)
 	if err != nil {

@@ -147,7 +147,8 @@ func (d *directoryWrite) insert(ctx context.Context, u *store.ScimUser, person p
 			return DirectoryUser{}, err
 		}
 	}
-	effect, err := d.say(ctx, u, person) // which makes the identity that the row refers to
+	fresh := found.linked == nil && len(found.candidates) == 0
+	effect, err := d.say(ctx, u, person, fresh) // which makes the identity that the row refers to
 	if err != nil {
 		return DirectoryUser{}, err
 	}
@@ -255,7 +256,7 @@ func (d *directoryWrite) save(ctx context.Context, u store.ScimUser, input Direc
 	if err := d.tx.UpdateScimUser(ctx, &u); err != nil {
 		return DirectoryUser{}, err
 	}
-	effect, err := d.say(ctx, &u, person)
+	effect, err := d.say(ctx, &u, person, false)
 	if err != nil {
 		return DirectoryUser{}, err
 	}
@@ -285,7 +286,7 @@ func (s *Service) DeleteDirectoryUser(ctx context.Context, org string, caller Ca
 			return err
 		}
 		person.active = false
-		effect, err := d.say(ctx, &u, person)
+		effect, err := d.say(ctx, &u, person, false)
 		if err != nil {
 			return err
 		}

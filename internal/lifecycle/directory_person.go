@@ -173,18 +173,14 @@ func (p person) attributes(source string, id uuid.UUID, zone *time.Location) ide
 }
 
 // say puts what a User says into the timeline of the person, and does what follows from it.
-func (d *directoryWrite) say(ctx context.Context, u *store.ScimUser, p person) (identity.Effect, error) {
+//
+// fresh says that the person is new, so that there is nothing to read.
+func (d *directoryWrite) say(ctx context.Context, u *store.ScimUser, p person, fresh bool) (identity.Effect, error) {
 	next := store.SourcedEntry{Source: u.Source, Entry: p.entry(u.Source, u.ID, d.now), Effect: identity.EffectNone}
 	if u.Identity == nil { // a case is open: what is said waits with it
 		return identity.EffectNone, d.tx.PutRecord(ctx, next, nil)
 	}
-	row, err := d.tx.IdentityForUpdate(ctx, *u.Identity)
-	fresh := identity.ErrorCode(err) == identity.NotFound
-	if err != nil && !fresh {
-		return "", err
-	}
-	row.ID = *u.Identity
-	entries, err := d.tx.IdentityEntries(ctx, row.ID)
+	row, entries, err := d.identity(ctx, *u.Identity, fresh)
 	if err != nil {
 		return "", err
 	}
@@ -209,7 +205,7 @@ func (d *directoryWrite) say(ctx context.Context, u *store.ScimUser, p person) (
 	is := after.at(d.now)
 	moved := !identity.SameOutlook(identity.Outlook(d.now, before.at), identity.Outlook(d.now, after.at))
 	next.Effect = identity.Derive(was, is, moved)
-	if !linked { // who named the User as their manager before gets the manager now
+	if !linked && !fresh { // who named the User as their manager before gets the manager now; nobody knew a new id
 		if err := d.adoptReports(ctx, d.tx, d.policy, u.ID.String(), row.ID); err != nil {
 			return "", err
 		}
@@ -225,4 +221,17 @@ func (d *directoryWrite) say(ctx context.Context, u *store.ScimUser, p person) (
 		}
 	}
 	return next.Effect, d.tx.PutRecord(ctx, next, &row.ID)
+}
+
+// identity locks an identity and reads what all sources say of it.
+func (d *directoryWrite) identity(ctx context.Context, id uuid.UUID, fresh bool) (store.Identity, []store.SourcedEntry, error) {
+	if fresh {
+		return store.Identity{ID: id}, nil, nil
+	}
+	row, err := d.tx.IdentityForUpdate(ctx, id)
+	if err != nil {
+		return row, nil, err
+	}
+	entries, err := d.tx.IdentityEntries(ctx, id)
+	return row, entries, err
 }

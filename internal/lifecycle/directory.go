@@ -219,7 +219,8 @@ func (s *Service) ChangeDirectoryUser(ctx context.Context, org string, caller Ca
 	edit func(policy.Provisioning, store.ScimUser) (DirectoryUserEdit, error),
 ) (DirectoryUser, error) {
 	var result DirectoryUser
-	err := s.directory(ctx, org, caller, true, func(d *directoryWrite) error {
+	// Most changes end nothing, and a directory's cycle sends thousands: they must not take the connections of the leaves.
+	err := s.directory(ctx, org, caller, false, func(d *directoryWrite) error {
 		u, err := d.user(ctx, id)
 		if err != nil {
 			return err

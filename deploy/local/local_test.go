@@ -126,23 +126,32 @@ func TestTheEnvironmentHasWhatTheSamplesPolicyRefersTo(t *testing.T) {
 
 func TestTakenPorts(t *testing.T) {
 	t.Parallel()
-	ports, err := stack.FreePorts(6)
-	require.NoError(t, err)
-	config := Config{Port: ports[0], UIPort: ports[1], SimPort: 40000, TemporalPort: ports[3], PostgresPort: ports[4]}
+	const taken = 500
+	free := func(port int) bool { return port != taken }
+	config := Config{Port: 1, UIPort: 2, SimPort: 10, TemporalPort: 3, PostgresPort: 4}
+	require.NoError(t, checkPorts(config, free))
+
+	config.UIPort = taken
+	require.EqualError(t, checkPorts(config, free), "port 500 of 127.0.0.1 is taken: set TENURE_UI_PORT to another")
+	config.UIPort = config.SimPort + 2
+	require.EqualError(t, checkPorts(config, free), "port 12 is wanted twice: set TENURE_SIM_PORT or TENURE_UI_PORT to another")
+	config.UIPort, config.ExternalTemporal = taken, true // no UI is started
+	require.NoError(t, checkPorts(config, free))
+}
+
+func TestPortFree(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", stack.Loopback+":0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
-	_, text, err := net.SplitHostPort(listener.Addr().String())
+	_, port, err := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
-	taken, err := strconv.Atoi(text)
+	taken, err := strconv.Atoi(port)
 	require.NoError(t, err)
-
-	config.UIPort = taken
-	require.EqualError(t, checkPorts(config), "port "+text+" of 127.0.0.1 is taken: set TENURE_UI_PORT to another")
-	config.UIPort = config.SimPort + 2
-	require.EqualError(t, checkPorts(config), "port 40002 is wanted twice: set TENURE_SIM_PORT or TENURE_UI_PORT to another")
-	config.UIPort, config.ExternalTemporal = taken, true // no UI is started
-	require.NoError(t, checkPorts(config))
+	require.False(t, stack.PortFree(taken))
+	ports, err := stack.FreePorts(1)
+	require.NoError(t, err)
+	require.True(t, stack.PortFree(ports[0]))
 }
 
 func TestTheEnvironmentFileIsReadAsWritten(t *testing.T) {

@@ -73,7 +73,7 @@ func startAll(ctx context.Context, config Config, r report, c *children) (*produ
 		return nil, err
 	}
 	config.forgetOwn(e.secret)
-	if err := checkPorts(config); err != nil {
+	if err := checkPorts(config, stack.PortFree); err != nil {
 		return nil, err
 	}
 	p := &product{config: config, program: filepath.Join(config.RunDir, "bin", "tenure")}
@@ -140,8 +140,8 @@ func buildTenure(ctx context.Context, config Config, r report, program string) e
 	return r.step("tenure built", func() error { return stack.Build(ctx, config.Root, "./cmd/tenure", program) })
 }
 
-// checkPorts finds a taken port before anything is started.
-func checkPorts(config Config) error {
+// checkPorts finds a taken port before anything is started; free says whether one can be listened on.
+func checkPorts(config Config, free func(port int) bool) error {
 	type use struct {
 		variable string
 		port     int
@@ -162,7 +162,7 @@ func checkPorts(config Config) error {
 			return fmt.Errorf("port %d is wanted twice: set %s or %s to another", u.port, other, u.variable)
 		}
 		by[u.port] = u.variable
-		if !stack.PortFree(u.port) {
+		if !free(u.port) {
 			return fmt.Errorf("port %d of %s is taken: set %s to another", u.port, stack.Loopback, u.variable)
 		}
 	}

@@ -110,6 +110,7 @@ func (a *Activities) failed(ctx context.Context, at *target, request workflows.A
 		return workflows.OutcomeSuperseded, nil
 	}
 	kind, finding, theirs := diagnose(cause)
+	at.doubt(kind, finding.Action)
 	if !theirs && ctx.Err() == nil {
 		a.log.WarnContext(ctx, "attempt failed on our side", "organization", request.Org, "account", request.Step.Account, "target", request.Step.Target,
 			"action", finding.Action, "error", store.LoggableKind(cause))

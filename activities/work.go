@@ -119,7 +119,8 @@ func (w *work) apply(ctx context.Context, account connectors.Account, found bool
 	return w.readBack(ctx)
 }
 
-// create makes the account, with entitlements where the target can, and answers which those are.
+// create makes the account, with entitlements where the target can, and answers which those are. An account that came with
+// its native id is kept in sight whatever went wrong after it was made: else a leave would not know of it.
 func (w *work) create(ctx context.Context, writer connectors.AccountWriter) (account connectors.Account, held []connectors.Entitlement, err error) {
 	wish := w.job.Step.Wish
 	wanted := connectors.Account{Enabled: wish.Enabled, Attributes: present(wish.Attributes)}
@@ -144,13 +145,19 @@ func (w *work) create(ctx context.Context, writer connectors.AccountWriter) (acc
 			return err
 		}
 	}
-	if err := w.change(ctx, lifecycle.ActionCreate, call); err != nil {
+	err = w.change(ctx, lifecycle.ActionCreate, call)
+	if account.NativeID != "" {
+		keeping, done := recording(ctx) // the attempt's time may be what went wrong
+		defer done()
+		err = errors.Join(err, acting(lifecycle.ActionCreate, w.job.Saw(keeping, account.NativeID)))
+	}
+	if err != nil {
 		return account, nil, err
 	}
 	if granting {
 		w.created = &account
 	}
-	return account, held, acting(lifecycle.ActionCreate, w.job.Saw(ctx, account.NativeID))
+	return account, held, nil
 }
 
 // amend changes what differs in an account that exists. restored says that this attempt has just brought it back.
@@ -178,7 +185,8 @@ func (w *work) amend(ctx context.Context, writer connectors.AccountWriter, accou
 			return err
 		}
 	}
-	if !wish.Enabled && account.Enabled {
+	// An earlier attempt may have disabled the account and not have come to its sessions: the record knows that it was active.
+	if !wish.Enabled && (account.Enabled || w.job.Account.State == identity.AccountActive) {
 		return w.disable(ctx, writer, account.NativeID)
 	}
 	return nil

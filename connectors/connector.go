@@ -66,7 +66,8 @@ type Connector interface {
 // AccountWriter is a target whose accounts Tenure creates and changes.
 type AccountWriter interface {
 	// CreateAccount creates the account and answers it as the target stored it. KindConflict when the target says that
-	// it exists; KindAmbiguous when the request may or may not have taken effect.
+	// it exists; KindAmbiguous when the request may or may not have taken effect. An account with a NativeID beside an
+	// error exists: something after its making went wrong, and only the id is to be relied on.
 	CreateAccount(ctx context.Context, account Account) (Account, error)
 	// UpdateAccount makes the named attributes equal to changes; a nil value removes the attribute. Attributes that are
 	// not named stay.
@@ -183,6 +184,7 @@ type BulkGranter interface {
 // GrantingCreator is a target that can make an account which holds entitlements from the start, and answers it in full as it
 // has stored it: that counts as the reading of the account. What it holds is to be read.
 type GrantingCreator interface {
-	// CreateAccountWith is CreateAccount with entitlements. left are those that the account must still be granted.
+	// CreateAccountWith is CreateAccount with entitlements. left are those that the account must still be granted. As
+	// there, an account with a NativeID beside an error exists; what it holds is not known then.
 	CreateAccountWith(ctx context.Context, account Account, entitlements []Entitlement) (created Account, left []Entitlement, err error)
 }

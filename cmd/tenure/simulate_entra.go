@@ -24,7 +24,12 @@ type entraFlags struct {
 	secretVariable     string
 	licences, apps     []string
 	readLag            time.Duration
+	tenantSize         string
+	omitRetryAfter     bool
 }
+
+// tenantSizes are the values of --tenant-size: the vendor's limits go by how many users a tenant has.
+var tenantSizes = map[string]int{"small": simulator.SmallTenant, "medium": simulator.MediumTenant, "large": simulator.LargeTenant}
 
 func newSimulateEntraCommand(a *app) *cobra.Command { return new(entraFlags).command(a) }
 
@@ -45,7 +50,7 @@ GET /_simulator/users shows the users, to everybody who asks. POST /_simulator/u
 {"password": "…", "methods": [{"kind": "phoneMethods", "phoneType": "mobile"}]} is a person's first day;
 POST /_simulator/users/{id}/password with {"password": "…"} tells whether it works. It stops cleanly on SIGINT and SIGTERM.`,
 		Example: `  TENURE_SIMULATOR_CLIENT_SECRET=secret tenure simulate entra --data .run/entra --group Sales --group "All staff" \
-    --licence SPE_E3=200 --app "Payroll=Reader,Approver" --revocation-lag 30s --limits off`,
+    --licence SPE_E3=200 --app "Payroll=Reader,Approver" --revocation-lag 30s --tenant-size large --omit-retry-after`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options, err := f.options(a)
@@ -64,6 +69,9 @@ POST /_simulator/users/{id}/password with {"password": "…"} tells whether it w
 	flags.StringArrayVar(&f.licences, "licence", nil, "a product and its seats, as SKU=SEATS; may be repeated")
 	flags.StringArrayVar(&f.apps, "app", nil, "an enterprise application and its roles, as NAME=ROLE,ROLE; may be repeated")
 	flags.DurationVar(&f.readLag, "read-lag", 0, "how long a new user or group cannot be read, such as 3s")
+	flags.StringVar(&f.tenantSize, "tenant-size", "small",
+		"how many users the published limits take the tenant to have: small (under 50: 3,500 units in 10 s), medium (to 500: 5,000) or large (8,000)")
+	flags.BoolVar(&f.omitRetryAfter, "omit-retry-after", false, "leave Retry-After out of every other 429, as Graph sometimes does")
 	requireFlags(command, "data")
 	return command
 }
@@ -79,6 +87,7 @@ func (f *entraFlags) options(a *app) (simulator.Options, error) {
 	for _, name := range f.groups {
 		o.Groups = append(o.Groups, simulator.Group{DisplayName: name})
 	}
+	o.Quota = simulator.Quota{ResourceUnits: tenantSizes[f.tenantSize], RetryAfterSometimes: f.omitRetryAfter}
 	if f.limits == limitsOff {
 		o.Quota = simulator.Quota{ResourceUnits: -1, Writes: -1}
 	}
@@ -108,6 +117,12 @@ func (f *entraFlags) check() error {
 		if uuid.Validate(id.value) != nil || len(id.value) != 36 {
 			return usagef("--%s is %q: it must be a GUID such as 11111111-2222-3333-4444-555555555555", id.flag, id.value)
 		}
+	}
+	if tenantSizes[f.tenantSize] == 0 {
+		return usagef("--tenant-size is %q: it must be small, medium or large", f.tenantSize)
+	}
+	if f.limits == limitsOff && (f.tenantSize != "small" || f.omitRetryAfter) {
+		return usagef("--limits is off: --tenant-size and --omit-retry-after have no sense then")
 	}
 	return checkLags(lag{"read-lag", f.readLag})
 }

@@ -84,6 +84,10 @@ func TestEntraFlags(t *testing.T) {
 			o.ReadLag, o.SearchLag, o.RevocationLag = time.Second, 2*time.Minute, 3*time.Hour
 		}},
 		{"published limits", []string{"--limits", "published"}, func(*entra.Options) {}},
+		{"a large tenant", []string{"--tenant-size", "large"}, func(o *entra.Options) { o.Quota.ResourceUnits = 8000 }},
+		{"a medium one, and no time to wait", []string{"--tenant-size", "medium", "--omit-retry-after"}, func(o *entra.Options) {
+			o.Quota = entra.Quota{ResourceUnits: 5000, RetryAfterSometimes: true}
+		}},
 		{"no limits", []string{"--limits", "off"}, func(o *entra.Options) { o.Quota = entra.Quota{ResourceUnits: -1, Writes: -1} }},
 		{"loopback", []string{"--listen", "[::1]:0"}, func(*entra.Options) {}},
 		{"by name", []string{"--listen", "localhost:0"}, func(*entra.Options) {}},
@@ -95,7 +99,9 @@ func TestEntraFlags(t *testing.T) {
 			require.NoError(t, f.command(&app{env: env}).ParseFlags(append([]string{"--data", "tenant"}, test.args...)))
 			got, err := f.options(&app{env: env})
 			require.NoError(t, err)
-			want := entra.Options{TenantID: standard.tenantID, ClientID: standard.clientID, ClientSecret: "usual", Folder: "tenant"}
+			want := entra.Options{
+				TenantID: standard.tenantID, ClientID: standard.clientID, ClientSecret: "usual", Folder: "tenant", Quota: entra.Quota{ResourceUnits: 3500},
+			}
 			test.want(&want)
 			require.Equal(t, want, got)
 		})
@@ -116,6 +122,9 @@ func TestOktaFlags(t *testing.T) {
 		{"contents", []string{"--group", "Sales, EMEA", "--group", "All", "--app", "Salesforce", "--app", "Zoom, EMEA"}, okta.Options{
 			Token: "usual", Groups: []okta.Group{{Name: "Sales, EMEA"}, {Name: "All"}},
 			Apps: []okta.App{{Name: "bookmark", Label: "Salesforce"}, {Name: "bookmark", Label: "Zoom, EMEA"}},
+		}},
+		{"groups of applications", []string{"--group", "Sales", "--app-group", "Directory, all", "--app-group", "LDAP"}, okta.Options{
+			Token: "usual", Groups: []okta.Group{{Name: "Sales"}, {Name: "Directory, all", Type: okta.GroupApp}, {Name: "LDAP", Type: okta.GroupApp}},
 		}},
 		{"lags", []string{"--activation-lag", "1s", "--search-lag", "2m", "--revocation-lag", "3h"}, okta.Options{
 			Token: "usual", ActivationLag: time.Second, SearchLag: 2 * time.Minute, RevocationLag: 3 * time.Hour,

@@ -158,11 +158,18 @@ func TestSimulateRefuses(t *testing.T) {
 		{"role twice", entra, []string{"--app", "Payroll=Reader,Reader"}, 2, "each role once"},
 		{"empty role", entra, []string{"--app", "Payroll="}, 2, "write it as NAME=ROLE,ROLE"},
 		{"read lag", entra, []string{"--read-lag", "-1s"}, 2, "--read-lag is -1s: it must be 0 or longer"},
+		{"tenant size", entra, []string{"--tenant-size", "huge"}, 2, `--tenant-size is "huge": it must be small, medium or large`},
+		{"a size without limits", entra, []string{"--limits", "off", "--tenant-size", "large"}, 2, "have no sense then"},
+		{"no wait without limits", entra, []string{"--limits", "off", "--omit-retry-after"}, 2, "have no sense then"},
 		{"everywhere, with a certificate", entra, []string{"--listen", "0.0.0.0:0", "--expose"}, 2, "the certificate is made out to it"},
 		{"any, with a certificate", entra, []string{"--listen", ":0", "--expose"}, 2, "the certificate is made out to it"},
 
 		{"no token", okta, []string{"--token-env", "NONE"}, 1, "the variable NONE is not set: it holds the API token"},
 		{"label", okta, []string{"--app", ""}, 2, "--app is empty"},
+		{"group of an application", okta, []string{"--app-group", ""}, 2, "--app-group is empty"},
+		{"client without a key", okta, []string{"--client", "0oa1"}, 2, `--client is "0oa1": write it as ID=FILE`},
+		{"client without an id", okta, []string{"--client", "=key.pem"}, 2, "must begin with a name"},
+		{"client's key is not there", okta, []string{"--client", "0oa1=" + folder + "/none.pem"}, 1, "read the key of --client"},
 		{"activation lag", okta, []string{"--activation-lag", "-1ns"}, 2, "--activation-lag is -1ns"},
 		{"argument", okta, []string{"now"}, 2, "now"},
 

@@ -44,10 +44,12 @@ func testCreate(t *testing.T, s subject) {
 	wish.Enabled = true
 	created, err := s.writer().CreateAccount(bounded(t), wish)
 	require.NoError(t, err)
-	require.True(t, created.Enabled)
+	require.Equal(t, !s.EnablesLate, created.Enabled)
 	requireHolds(t, wish.Attributes, created)
+	s.settle()
 	read, err := s.GetAccount(bounded(t), created.NativeID)
 	require.NoError(t, err)
+	created.Enabled = true
 	require.Equal(t, created, read, "what a create answers is what is stored")
 	require.Equal(t, []connectors.Account{read}, s.find(t, "ada"))
 }
@@ -71,6 +73,7 @@ func testCreateDisabled(t *testing.T, s subject) {
 	wish.Enabled = false
 	created, err := s.writer().CreateAccount(bounded(t), wish)
 	require.NoError(t, err)
+	s.settle()
 	read, err := s.GetAccount(bounded(t), created.NativeID)
 	require.NoError(t, err)
 	require.False(t, read.Enabled)

@@ -139,6 +139,7 @@ func testAmbiguousCreate(t *testing.T, s subject) {
 	_, err := a.writer().CreateAccount(bounded(t), a.NewAccount("ada"))
 	requireKind(t, connectors.KindAmbiguous, err)
 	require.Equal(t, 1, a.writesSeen())
+	a.settle()
 	require.Len(t, a.find(t, "ada"), 1)
 }
 
@@ -150,6 +151,7 @@ func testLateCreate(t *testing.T, s subject) {
 	require.Empty(t, a.find(t, "ada"))
 	a.proxy.Release()
 	require.NoError(t, a.proxy.Wait(bounded(t), func(st State) bool { return st.Landed == 1 }))
+	a.settle()
 	require.Len(t, a.find(t, "ada"), 1)
 }
 

@@ -21,6 +21,7 @@ var grantTests = map[string]func(*testing.T, subject){
 
 func testFindEntitlement(t *testing.T, s subject) {
 	want := s.NewEntitlements(t, 3)
+	s.settle()
 	for _, e := range want {
 		found, err := s.granter().FindEntitlement(bounded(t), e.Kind, e.Name)
 		require.NoError(t, err)
@@ -82,6 +83,7 @@ func testRevokeOnly(t *testing.T, s subject) {
 		require.NoError(t, err, "a revocation deletes no account")
 		require.Equal(t, account, read)
 	}
+	s.settle()
 	for _, e := range all {
 		_, err := s.granter().FindEntitlement(bounded(t), e.Kind, e.Name)
 		require.NoError(t, err, "a revocation deletes no entitlement")

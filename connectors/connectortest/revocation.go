@@ -126,6 +126,17 @@ func (s subject) requireEnabled(t *testing.T, account connectors.Account, enable
 	require.Equal(t, account.Attributes, read.Attributes)
 }
 
+// waysOut are the ways in which an account stops to serve, without anything else that a leave does.
+func (s subject) waysOut() map[string]func(ctx context.Context, nativeID string) error {
+	ways := map[string]func(context.Context, string) error{
+		"disabled": func(ctx context.Context, id string) error { return s.writer().SetEnabled(ctx, id, false) },
+	}
+	if s.has(Deactivator) {
+		ways["deactivated"] = s.deactivator().Deactivate
+	}
+	return ways
+}
+
 var sessionTests = map[string]func(*testing.T, subject){
 	"sessions end": func(t *testing.T, s subject) {
 		ada, bob := s.create(t, "ada"), s.create(t, "bob")
@@ -144,6 +155,31 @@ var sessionTests = map[string]func(*testing.T, subject){
 		s.requireAnswer(t, false, s.sessionsEnded(s.Now()), ada, "those begun since were not ended")
 		require.True(t, bobs(), "somebody else's session ended")
 		s.requireAnswer(t, false, s.sessionsEnded(asked), bob, "somebody else's")
+	},
+	"not before it is so": func(t *testing.T, s subject) {
+		ada := s.create(t, "ada")
+		adas := s.NewSession(t, ada.NativeID)
+		s.settle()
+		asked := s.Now()
+		require.NoError(t, s.sessions().EndSessions(bounded(t), ada.NativeID))
+		if adas() {
+			s.requireAnswer(t, false, s.sessionsEnded(asked), ada, "the target takes its time, and a session lives on")
+		}
+		s.settle()
+		s.requireAnswer(t, true, s.sessionsEnded(asked), ada, "ended")
+	},
+	"an account that was disabled and no more": func(t *testing.T, s subject) {
+		for name, disable := range s.waysOut() {
+			ada := s.create(t, name)
+			adas := s.NewSession(t, ada.NativeID)
+			s.settle()
+			asked := s.Now()
+			require.NoError(t, disable(bounded(t), ada.NativeID))
+			s.settle()
+			if adas() {
+				s.requireAnswer(t, false, s.sessionsEnded(asked), ada, name+", and a session or token lives on")
+			}
+		}
 	},
 	"an account without a session": func(t *testing.T, s subject) {
 		ada := s.create(t, "ada")

@@ -79,6 +79,8 @@ type Target struct {
 	// Settle lets every lag of the target pass, and moves its clock on by at least a second; nil when it has none. For
 	// SessionEnder and PasswordResetter it is needed.
 	Settle func()
+	// EnablesLate says that an account that is made enabled is answered as disabled until the target has settled.
+	EnablesLate bool
 	// NewSession signs the account in, and answers how to see whether that session and its tokens are still accepted;
 	// for SessionEnder.
 	NewSession func(t testing.TB, nativeID string) (alive func() bool)
@@ -185,13 +187,18 @@ func bounded(t *testing.T) context.Context {
 	return ctx
 }
 
-// create makes an account from the name and fails the test when that fails.
+// create makes an account from the name, as it is when the target has settled, and fails the test when that fails.
 func (s subject) create(t *testing.T, name string) connectors.Account {
 	t.Helper()
 	account, err := s.writer().CreateAccount(bounded(t), s.NewAccount(name))
 	require.NoError(t, err)
 	require.NotEmpty(t, account.NativeID)
+	if s.Settle == nil {
+		return account
+	}
 	s.settle()
+	account, err = s.GetAccount(bounded(t), account.NativeID)
+	require.NoError(t, err)
 	return account
 }
 

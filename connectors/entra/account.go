@@ -16,7 +16,8 @@ const userTypeGuest = "Guest"
 
 // CreateAccount creates a user, or invites a guest when userType says so, and answers it as the directory will show it:
 // reading it back would often answer 404 at first, so that the wish is taken where the answer is silent. A manager who is
-// not there (yet) does not keep the account from being made: it is answered without one, and an update mends that.
+// not there (yet) does not keep the account from being made: it is answered without one, and an update mends that. What else
+// goes wrong once the user exists is an error beside the account.
 func (c *Connector) CreateAccount(ctx context.Context, account connectors.Account) (connectors.Account, error) {
 	req := call{action: "create account", method: http.MethodPost, template: "/users", accept: []int{http.StatusCreated}}
 	w, err := c.parseWish(account.Attributes)
@@ -31,7 +32,7 @@ func (c *Connector) CreateAccount(ctx context.Context, account connectors.Accoun
 		created, err = c.createMember(ctx, req, w.properties, account.Enabled)
 	}
 	if err != nil {
-		return connectors.Account{}, err
+		return connectors.Account{NativeID: created.text("id")}, err
 	}
 	stored, err := accountOf(created)
 	if err != nil {
@@ -45,7 +46,7 @@ func (c *Connector) CreateAccount(ctx context.Context, account connectors.Accoun
 	case connectors.KindOf(err) == connectors.KindNotFound:
 		return stored, nil
 	case err != nil:
-		return connectors.Account{}, err
+		return stored, err
 	}
 	put(stored.Attributes, attributeManager, manager["userPrincipalName"])
 	put(stored.Attributes, attributeManagerID, manager["id"])
@@ -117,7 +118,8 @@ func passwordProfile() map[string]any {
 
 // invite creates a guest by invitation (graph/api/invitation-post), then writes what an invitation cannot carry. The
 // address is the mail attribute. Inviting an address again invites the same guest, so that an attempt that broke off
-// between the two converges.
+// between the two converges. When the second fails, as it does with KindNotFound while the guest is not shown yet, the guest
+// exists, enabled: an invitation knows no other. Then the error comes with the guest's id, and a caller has to go on.
 func (c *Connector) invite(ctx context.Context, properties map[string]any, enabled bool) (object, error) {
 	req := call{action: "invite guest", method: http.MethodPost, template: "/invitations", accept: []int{http.StatusCreated}}
 	mail, _ := properties["mail"].(string)
@@ -153,7 +155,7 @@ func (c *Connector) invite(ctx context.Context, properties map[string]any, enabl
 	}
 	if len(rest) > 0 {
 		if err := c.patch(ctx, "complete guest", id, rest); err != nil {
-			return nil, err
+			return object{"id": id}, err
 		}
 	}
 	created := object(maps.Clone(properties))

@@ -2,6 +2,8 @@ package entra_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -9,13 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tenurehq/tenure/connectors"
+	"github.com/tenurehq/tenure/connectors/connectortest"
 	"github.com/tenurehq/tenure/connectors/entra/simulator"
 )
+
+// withManager are the settings of a target that maps the manager.
+var withManager = connectors.Settings{"attributes": []any{"manager"}}
 
 func TestTheManager(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, simulator.Options{})
-	c, asked := b.recorded(t, nil)
+	c, asked := b.recorded(t, withManager)
 	boss, ada := account(t, c, "boss"), account(t, c, "ada")
 	name := boss.Attributes["userPrincipalName"]
 	manager := func() []any {
@@ -45,16 +51,47 @@ func TestTheManager(t *testing.T) {
 	requireKind(t, connectors.KindNotFound, c.UpdateAccount(t.Context(), clientID, map[string]any{"manager": nil}))
 	requireKind(t, connectors.KindNotFound, c.UpdateAccount(t.Context(), clientID, map[string]any{"manager": name}))
 	for _, bad := range []map[string]any{
-		{"manager": boss.NativeID}, {"manager": 7}, {"manager.id": "a/b"}, {"manager": name, "manager.id": boss.NativeID},
+		{"manager": boss.NativeID}, {"manager": 7}, {"manager.id": "a/b"}, {"manager": name, "manager.id": boss.NativeID}, {"manager.department": "x"},
 	} {
 		requireKind(t, connectors.KindInvalid, c.UpdateAccount(t.Context(), ada.NativeID, bad))
 	}
+	_, err := c.FindAccounts(t.Context(), "manager", name.(string))
+	requireKind(t, connectors.KindInvalid, err)
+}
+
+// To expand costs a unit (graph/throttling-limits), and shows all of the manager, since a $select in it is not supported
+// (developer.microsoft.com/graph/known-issues).
+func TestTheManagerIsReadOnlyWhereItIsMapped(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, simulator.Options{})
+	for want, settings := range map[string]connectors.Settings{"": {}, "manager": withManager} {
+		var expanded []string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			expanded = append(expanded, r.URL.Query().Get("$expand"))
+			require.NotContains(t, r.URL.Query().Get("$select"), "manager")
+			answer(w, http.StatusOK, `{"value": [], "id": "u1", "accountEnabled": true}`)
+		}))
+		t.Cleanup(server.Close)
+		c := b.connect(t, connectors.Settings{"graphUrl": server.URL + "/v1.0", "attributes": settings["attributes"]})
+		_, err := c.GetAccount(t.Context(), "u1")
+		require.NoError(t, err)
+		_, err = c.FindAccounts(t.Context(), "employeeId", "7")
+		require.NoError(t, err)
+		_, err = c.ListAccounts(t.Context(), connectors.Page{})
+		require.NoError(t, err)
+		require.Equal(t, []string{want, want, want}, expanded)
+	}
+	c, asked := b.recorded(t, nil)
+	for _, wish := range []map[string]any{{"manager": "boss@contoso.com"}, {"manager.id": clientID}, {"manager": nil}} {
+		require.Contains(t, refusedWith(t, connectors.KindInvalid, c.UpdateAccount(t.Context(), clientID, wish)).Detail, "setting attributes")
+	}
+	require.Empty(t, asked(), "what could not be read back is not written")
 }
 
 func TestAnAccountIsMadeWithItsManager(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, simulator.Options{})
-	c := b.connect(t, nil)
+	c := b.connect(t, withManager)
 	boss := account(t, c, "boss")
 	wish := func(name, manager string) connectors.Account {
 		return connectors.Account{Enabled: true, Attributes: map[string]any{
@@ -73,6 +110,50 @@ func TestAnAccountIsMadeWithItsManager(t *testing.T) {
 	bob, err := c.CreateAccount(t.Context(), wish("bob", "late@contoso.onmicrosoft.com"))
 	require.NoError(t, err)
 	require.NotContains(t, bob.Attributes, "manager", "so that the caller sees what is left to do")
+}
+
+// What goes wrong after a user was made must not hide that there is one: nobody would take its access back.
+func TestAnAccountThatExistsIsAnsweredBesideTheError(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, simulator.Options{})
+	proxy := connectortest.Start(t, b.graph+"/v1.0")
+	c := b.connect(t, connectors.Settings{"graphUrl": proxy.URL, "attributes": []any{"manager"}})
+	boss := account(t, c, "boss")
+	for name, wish := range map[string]map[string]any{
+		"member": {"userPrincipalName": "%s@contoso.onmicrosoft.com", "displayName": "Ada", "manager": boss.Attributes["userPrincipalName"]},
+		"guest":  {"userType": "Guest", "mail": "%s@partner.example.com", "displayName": "Pat", "department": "Audit"},
+	} {
+		for status, kind := range map[int]connectors.Kind{
+			http.StatusServiceUnavailable: connectors.KindUnavailable, http.StatusTooManyRequests: connectors.KindThrottled,
+			http.StatusForbidden: connectors.KindUnauthorized, http.StatusGatewayTimeout: connectors.KindAmbiguous,
+		} {
+			attributes := map[string]any{}
+			for attribute, value := range wish {
+				attributes[attribute] = strings.ReplaceAll(value.(string), "%s", strconv.Itoa(status))
+			}
+			proxy.SetRules(connectortest.Rule{Writes: true, Nth: 2, Fault: connectortest.Status(status, 0)})
+			created, err := c.CreateAccount(t.Context(), connectors.Account{Enabled: true, Attributes: attributes})
+			requireKind(t, kind, err)
+			require.NotEmpty(t, b.user(created.NativeID).UserPrincipalName, "%s after %d: %q", name, status, created.NativeID)
+		}
+	}
+	proxy.SetRules()
+}
+
+// An invitation makes an enabled guest (graph/api/invitation-post). While it is not shown, nothing can disable it: the caller
+// has to know whom to disable.
+func TestAGuestWhoIsNotShownYetIsNotLost(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, simulator.Options{ReadLag: 5 * time.Second})
+	c := b.connect(t, nil)
+	pat, err := c.CreateAccount(t.Context(), connectors.Account{Enabled: false, Attributes: map[string]any{
+		"userType": "Guest", "mail": "pat@partner.example.com", "displayName": "Pat",
+	}})
+	requireKind(t, connectors.KindNotFound, err)
+	require.True(t, b.user(pat.NativeID).Enabled)
+	b.clock.advance(6 * time.Second)
+	require.NoError(t, c.SetEnabled(t.Context(), pat.NativeID, false))
+	require.False(t, b.user(pat.NativeID).Enabled)
 }
 
 func TestANewAccountNeedsItsNames(t *testing.T) {

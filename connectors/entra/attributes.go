@@ -31,8 +31,10 @@ const (
 	attributeManagerID = "manager.id" // by object id
 )
 
-// expandManager takes no $select of its own: without $levels, which listings refuse, it is not documented to
-// (graph/api/user-list-manager).
+// expandManager shows the whole manager, of which two properties are needed. A $select inside $expand is documented not to be
+// supported for relationships of directory objects (developer.microsoft.com/graph/known-issues, "Some limitations apply to
+// query parameters"), but with $levels (graph/api/user-list-manager); that is refused for listings, and asks the search
+// index, which is behind, where reading back needs the directory.
 const expandManager = "manager"
 
 // indexOnly are properties for which even equality is an advanced query (graph/aad-advanced-queries, "user properties"). The
@@ -57,14 +59,19 @@ func reserved(name string) bool {
 	return false
 }
 
-// selection is the $select of every read of a user.
+// selection is the $select of every read of a user. The manager is none of the properties that it takes.
 func (c *Connector) selection() string {
 	return strings.Join(slices.Concat([]string{"id", "accountEnabled"}, readAlways, c.settings.attributes), ",")
 }
 
-// userQuery is the query of every read of a user that shows the whole account.
+// userQuery is the query of every read of a user that shows the whole account. It asks for the manager only where one is
+// mapped: that costs a unit more (graph/throttling-limits), and shows what the application need not know.
 func (c *Connector) userQuery() map[string]string {
-	return map[string]string{"select": c.selection(), "expand": expandManager}
+	query := map[string]string{"select": c.selection()}
+	if c.settings.manager {
+		query["expand"] = expandManager
+	}
+	return query
 }
 
 // accountOf reads a user. Null and the empty list are how Graph says that there is no value, so that they are left out.
@@ -138,6 +145,9 @@ func (c *Connector) parseWish(attributes map[string]any) (wish, error) {
 			value = nil // Graph refuses empty texts
 		}
 		if name == attributeManager || name == attributeManagerID {
+			if !c.settings.manager {
+				return wish{}, errNoManager
+			}
 			if err := w.setManager(name, value); err != nil {
 				return wish{}, err
 			}
@@ -155,6 +165,9 @@ func (c *Connector) parseWish(attributes map[string]any) (wish, error) {
 	}
 	return w, nil
 }
+
+// errNoManager is the refusal of a manager that no reading back could prove.
+var errNoManager = errors.New("manager is not read by this target: add it to the setting attributes")
 
 // checkName refuses what a read would not show: no reading back could ever prove it.
 func (c *Connector) checkName(name string) error {

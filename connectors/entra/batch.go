@@ -31,7 +31,12 @@ type batchAnswer struct {
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"`
 	Body    json.RawMessage   `json:"body"`
+	// token is what the batch was sent with, so that it can be taken out of the vendor's words.
+	token string
 }
+
+// answer is the answer as if the step had been sent alone.
+func (a batchAnswer) answer() answer { return answer{status: a.Status, body: a.Body} }
 
 // The orders of a $batch: all at once, or each after the one before it, and only if that succeeded. "Batch should be either
 // fully sequential or fully parallel" (graph/json-batching).
@@ -77,7 +82,8 @@ func (c *Connector) GrantAll(ctx context.Context, nativeID string, entitlements 
 		}
 		failures = append(failures, failed...)
 	}
-	return nil, worst(slices.DeleteFunc(failures, func(err error) bool { return err == nil || errors.Is(err, errHeldAlready) }))
+	err = worst(slices.DeleteFunc(failures, func(err error) bool { return err == nil || errors.Is(err, errHeldAlready) }))
+	return nil, c.explained(ctx, err)
 }
 
 // grantCalls are the requests that grant the entitlements: one each, but one for all licences.
@@ -189,6 +195,7 @@ func (cl *client) batch(ctx context.Context, calls []call, sequential bool) ([]b
 	answers := make([]batchAnswer, len(calls))
 	for i, c := range calls {
 		answers[i] = byID[steps[i].ID]
+		answers[i].token = ans.token
 		connectors.Tell(ctx, c.told(answers[i].Status, answers[i].header()))
 	}
 	return answers, nil
@@ -216,7 +223,7 @@ func (cl *client) stepError(c call, a batchAnswer) error {
 	case a.Status < 300:
 		return c.rubbish(a.Status, errors.New("the status does not belong to this request"))
 	}
-	return cl.refused(c, a.Status, a.header(), a.Body, "")
+	return cl.refused(c, a.Status, a.header(), a.Body, a.token)
 }
 
 var errSilent = errors.New("the batch's answer says nothing of this step")

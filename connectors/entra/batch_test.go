@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -243,6 +244,28 @@ func TestStepsOfABatch(t *testing.T) {
 			require.NotContains(t, err.Error(), "Kanari")
 			require.Contains(t, err.Error(), "add account to group g")
 		})
+	}
+}
+
+// Whatever a step says goes into the operation's row; the token must not.
+func TestAStepThatRepeatsTheToken(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, simulator.Options{})
+	token := ""
+	c := b.doubleWith(t, []any{"group", "licence"}, func(w http.ResponseWriter, r *http.Request) {
+		token = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		step := `{"id": "%d", "status": 400, "body": {"error": {"code": "Request_BadRequest", "message": "Bearer ` + token + ` is no good"}}}`
+		answer(w, http.StatusOK, fmt.Sprintf(`{"responses": [`+step+`, `+step+`]}`, 1, 2))
+	})
+	group := connectors.Entitlement{NativeID: "g1", Kind: "group", Name: "G"}
+	_, granting := c.GrantAll(t.Context(), "u1", []connectors.Entitlement{group, {NativeID: "g2", Kind: "group", Name: "H"}})
+	_, _, finding := c.FindAnyAccounts(t.Context(), "employeeId", "7")
+	_, reading := c.GetAccountWithGrants(t.Context(), "u1")
+	for _, err := range []error{granting, finding, reading} {
+		e := refusedWith(t, connectors.KindInvalid, err)
+		require.NotEmpty(t, token)
+		require.Contains(t, e.Detail, "[secret] is no good")
+		require.NotContains(t, e.Detail+e.Error(), token)
 	}
 }
 

@@ -87,6 +87,7 @@ func (c call) rubbish(status int, err error) *connectors.Error {
 type answer struct {
 	status int
 	body   []byte
+	token  string // that the request was sent with
 }
 
 // client makes requests: each call is one, never repeated here. The SDK builds the request and signs it with a token;
@@ -161,7 +162,7 @@ func (cl *client) do(ctx context.Context, c call) (answer, error) {
 	if int64(len(body)) > limit {
 		return answer{}, c.rubbish(resp.StatusCode, fmt.Errorf("the answer is longer than %d bytes", limit))
 	}
-	return answer{status: resp.StatusCode, body: body}, nil
+	return answer{status: resp.StatusCode, body: body, token: bearer(req)}, nil
 }
 
 // write makes a request whose answer says no more than that it was done: nothing, or the object that was written. Anything
@@ -178,7 +179,7 @@ func (c call) written(status int, body []byte) error {
 	if status == http.StatusNoContent {
 		return nil
 	}
-	o, err := c.read(answer{status, body})
+	o, err := c.read(answer{status: status, body: body})
 	if err == nil && o.text("id") == "" && o.text("@odata.context") == "" {
 		err = c.rubbish(status, errors.New("the answer is not an object of the directory"))
 	}
@@ -280,7 +281,12 @@ func (cl *client) ours(link string) error {
 	return nil
 }
 
-// reference is the address of an object as the body of a $ref request has it.
+// reference names an object as the body of a $ref request does.
 func (cl *client) reference(id string) map[string]string {
-	return map[string]string{"@odata.id": cl.adapter.GetBaseUrl() + "/directoryObjects/" + id}
+	return map[string]string{"@odata.id": cl.address(id)}
+}
+
+// address is how a body names an object.
+func (cl *client) address(id string) string {
+	return cl.adapter.GetBaseUrl() + "/directoryObjects/" + id
 }

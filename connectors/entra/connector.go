@@ -6,7 +6,7 @@
 // Of the SDK it uses what carries weight here: the credentials, the request adapter that expands addresses and puts the
 // token in, and the model of errors. It does not use the generated builders and models: attributes are named by policy,
 // a null in a typed model is indistinguishable from a value that is not there, and compiling them takes a minute and a
-// half more on two cores (the root package: four and a half).
+// half more on two cores (the root package: four and a half). docs/connectors/entra.md has the whole decision.
 //
 // # Attribute keys
 //
@@ -16,8 +16,8 @@
 //	userPrincipalName, displayName, department, usageLocation, …
 //	onPremisesExtensionAttributes.extensionAttribute1, employeeOrgData.costCenter
 //	extension_{appId}_name                      a directory extension; name it in the setting attributes
-//	manager                                     the manager's userPrincipalName
-//	manager.id                                  the manager's object id
+//	manager                                     the manager's userPrincipalName; name manager in the setting attributes
+//	manager.id                                  or the manager's object id, with the same setting
 //	userType                                    "Guest" makes an account by invitation
 //
 // What has no value in the directory has no key. Values are as Graph writes them, a date as 2026-03-01T00:00:00Z: one that
@@ -83,7 +83,7 @@ var (
 //	authority, graphUrl     both or neither: the addresses of a simulator or a gateway, graphUrl with the version
 //	caFile                  certificates in PEM to trust beside those of the machine
 //	entitlements            the kinds that Tenure grants and revokes: group, licence, appRole; default group only
-//	attributes              properties to read beside the usual ones
+//	attributes              properties to read beside the usual ones; manager among them where it is mapped
 //	pageSize                users a page, 1 to 999; default 500
 //	sendInvitationMessage   whether Microsoft mails a guest the invitation; default false
 //	inviteRedirectUrl       where a guest lands after accepting it

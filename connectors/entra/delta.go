@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 )
 
 // Removal is how a user went who is reported as removed (graph/delta-query-overview).
@@ -27,22 +28,54 @@ type Change struct {
 // Changes is one page of what has changed. It may be empty and not the last.
 type Changes struct {
 	Items []Change
+	// Full says that the page is part of a reading of everyone, and no small change: when it has come to its end, whoever no
+	// page of it named is gone.
+	Full bool
+	// Anew says that such a reading begins with this page: forget what the pages before it said, back to the last one that
+	// had no more.
+	Anew bool
 	// Token is how to go on: with the next page when More is true, else with what changes from now on. It is valid for a
 	// bounded time.
 	Token string
 	More  bool
 }
 
-// ErrTokenExpired means that what has changed is no longer known: read all accounts anew, and start with an empty token.
-// It is in the chain of the *connectors.Error that Changes returns.
-const ErrTokenExpired = errExpired
+// fullMark stands before the tokens of the pages of a full reading. Graph's own addresses do not tell which those are.
+const fullMark = "full "
 
 // Changes reads who was created, changed or removed since the token was given (graph/api/user-delta); an empty token reads
-// everyone. It answers ids, since a page may hold an older state than the directory: read the account to know what is.
+// everyone. A token that has expired (410, graph/delta-query-overview, "Synchronization reset") does so too, at once and in
+// the same answer, wherever a reading had come to. It answers ids, since a page may hold an older state than the directory:
+// read the account to know what is.
+//
+// It is for reconciliation, which looks for what was changed in the directory behind Tenure's back and need not list everyone
+// each time.
 func (c *Connector) Changes(ctx context.Context, token string) (Changes, error) {
+	link, full := strings.CutPrefix(token, fullMark)
+	out, err := c.changes(ctx, link)
+	if errors.Is(err, errExpired) && link != "" {
+		link = ""
+		out, err = c.changes(ctx, "")
+	}
+	if err != nil {
+		return Changes{}, err
+	}
+	out.Anew = link == ""
+	out.Full = full || out.Anew
+	if out.Full && out.More {
+		out.Token = fullMark + out.Token
+	}
+	return out, nil
+}
+
+// changes reads one page; no link is the first of everyone.
+func (c *Connector) changes(ctx context.Context, link string) (Changes, error) {
+	selected := c.selection()
+	if c.settings.manager {
+		selected += "," + attributeManager // only what is selected is watched
+	}
 	req := call{
-		action: "read changes", method: http.MethodGet, template: "/users/delta", link: token,
-		query: map[string]string{"select": c.selection()},
+		action: "read changes", method: http.MethodGet, template: "/users/delta", link: link, query: map[string]string{"select": selected},
 	}
 	p, err := c.client.page(ctx, req)
 	if err != nil {

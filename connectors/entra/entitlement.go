@@ -86,7 +86,7 @@ func (c *Connector) Grant(ctx context.Context, nativeID string, entitlement conn
 	if errors.Is(err, errHeldAlready) {
 		return nil
 	}
-	return err
+	return c.explained(ctx, err)
 }
 
 func (c *Connector) grantCall(nativeID string, e connectors.Entitlement) (call, error) {

@@ -44,7 +44,9 @@ func (m method) kind() string {
 }
 
 // ResetFactors deletes every method but the password, one by one under its own type, since there is no call for all of
-// them. A method that is refused while others are left, as the default one is, is tried once more when they have gone.
+// them. A method that is refused for good holds up no other: that would leave a leaver with all that come after it. One that
+// is refused while others are left, as the default one is, is tried once more when they have gone. The error is the first
+// refusal of those that stay.
 func (c *Connector) ResetFactors(ctx context.Context, nativeID string) error {
 	left, err := c.factors(ctx, "list factors", nativeID)
 	if err != nil {
@@ -54,10 +56,11 @@ func (c *Connector) ResetFactors(ctx context.Context, nativeID string) error {
 		var refused []method
 		var refusal error
 		for _, m := range left {
-			switch err := c.deleteFactor(ctx, nativeID, m); connectors.KindOf(err) {
-			case "", connectors.KindNotFound:
-			case connectors.KindInvalid, connectors.KindUnsupported:
-				refused, refusal = append(refused, m), err
+			err := c.deleteFactor(ctx, nativeID, m)
+			switch kind := connectors.KindOf(err); {
+			case err == nil, kind == connectors.KindNotFound:
+			case kind.Permanent():
+				refused, refusal = append(refused, m), cmp.Or(refusal, err)
 			default:
 				return err
 			}

@@ -95,9 +95,43 @@ func groupsAmong(req call, memberOf []object) ([]connectors.Entitlement, error) 
 // maxGroups is beyond what anybody can be in (entra/identity/users/directory-service-limits-restrictions).
 const maxGroups = 20_000
 
+// The changes of a group's members.
+const (
+	actionAdd    = "add account to group"
+	actionRemove = "remove account from group"
+)
+
+// explained is what a refused change of a group's members means. Graph answers one of a dynamic group with the same 403 as it
+// does an application without the permission (KelvinTegelaar/CIPP#468). A group may have become such since its name was
+// resolved, so that what it is now tells.
+func (c *Connector) explained(ctx context.Context, err error) error {
+	e, ok := errors.AsType[*connectors.Error](err)
+	if !ok || e.Status != http.StatusForbidden || e.Action != actionAdd && e.Action != actionRemove {
+		return err
+	}
+	req := groupCall(e.Action, e.Object)
+	group, errRead := c.client.get(ctx, req)
+	if errRead != nil {
+		return err
+	}
+	if why := unchangeable(group); why != nil {
+		return req.fail(connectors.KindInvalid, why)
+	}
+	return err
+}
+
+// groupCall is a call that speaks of one group: a GET of what tells whether its members can be changed, until something else is
+// made of it.
+func groupCall(action, groupID string) call {
+	return call{
+		action: action, object: groupID, method: http.MethodGet, template: "/groups/{group}", ids: map[string]string{"group": groupID},
+		query: map[string]string{"select": groupSelection},
+	}
+}
+
 // addMember adds the user to the group (graph/api/group-post-members).
 func (c *Connector) addMember(nativeID, groupID string) (call, error) {
-	req, err := entitlementCall("add account to group", http.MethodPost, "/groups/{group}/members/$ref", nativeID, groupID)
+	req, err := entitlementCall(actionAdd, http.MethodPost, "/groups/{group}/members/$ref", nativeID, groupID)
 	if err != nil {
 		return call{}, err
 	}
@@ -113,14 +147,14 @@ func (c *Connector) removeMember(ctx context.Context, nativeID, groupID string) 
 		return err
 	}
 	_, err = c.client.do(ctx, req)
-	return err
+	return c.explained(ctx, err)
 }
 
 // memberReference is the one place where the removal of a member is written. Without /$ref at its end the same request
 // deletes the user, not the membership (graph/api/group-delete-members warns of it); an empty id, or one that holds a
 // slash or a question mark, could take it away, so that such ids make no request at all.
 func memberReference(nativeID, groupID string) (call, error) {
-	req, err := entitlementCall("remove account from group", http.MethodDelete, "/groups/{group}/members/{user}/$ref", nativeID, groupID)
+	req, err := entitlementCall(actionRemove, http.MethodDelete, "/groups/{group}/members/{user}/$ref", nativeID, groupID)
 	if err != nil {
 		return call{}, err
 	}

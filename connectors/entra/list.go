@@ -123,7 +123,7 @@ func (cl *client) rest(ctx context.Context, c call, p page, limit int) ([]object
 	var found []object
 	for {
 		if found = append(found, *p.Value...); len(found) > limit {
-			return nil, c.fail(connectors.KindUnsupported, errors.New("more than "+strconv.Itoa(limit)+" results: the filter seems to be ignored"))
+			return nil, c.fail(connectors.KindUnsupported, tooMany(c, limit))
 		}
 		if p.Next == "" {
 			return found, nil
@@ -134,6 +134,14 @@ func (cl *client) rest(ctx context.Context, c call, p page, limit int) ([]object
 			return nil, err
 		}
 	}
+}
+
+func tooMany(c call, limit int) error {
+	why := "that is more than is read"
+	if c.query["filter"] != "" {
+		why = "the filter seems to be ignored"
+	}
+	return errors.New("more than " + strconv.Itoa(limit) + " results: " + why)
 }
 
 // quote writes a text as a literal of a filter (graph/filter-query-parameter).

@@ -52,6 +52,7 @@ type settings struct {
 
 	entitlements          []string
 	attributes            []string
+	manager               bool // named among the attributes, and read by other means
 	pageSize              int
 	sendInvitationMessage bool
 	inviteRedirectURL     string
@@ -96,6 +97,9 @@ func parseSettings(in connectors.Settings) (settings, error) {
 	}
 	if err := out.checkCredential(in); err != nil {
 		return settings{}, err
+	}
+	if i := slices.Index(out.attributes, attributeManager); i >= 0 {
+		out.attributes, out.manager = slices.Delete(out.attributes, i, i+1), true
 	}
 	return out, out.locate(clouds[cloudName], authority, graph)
 }
@@ -251,7 +255,7 @@ func attributeNames(v any) ([]string, error) {
 		}
 	}
 	if err != nil {
-		return nil, errors.New("must be a list of the user's properties that are not read anyway, such as extension_{appId}_costCentre, each once")
+		return nil, errors.New("must be a list of the user's properties that are not read anyway, such as manager or extension_{appId}_costCentre, each once")
 	}
 	return list, nil
 }

@@ -40,7 +40,7 @@ func TestSettings(t *testing.T) {
 		{"authority": "http://127.0.0.1:9", "graphUrl": "http://[::1]:9/v1.0/"},
 		{"authority": "https://login.example.com", "graphUrl": "https://graph.example.com/v1.0"},
 		{"entitlements": []any{"appRole", "licence", "group"}},
-		{"attributes": []any{"extension_0a_costCentre", "employeeLeaveDateTime"}},
+		{"attributes": []any{"extension_0a_costCentre", "employeeLeaveDateTime", "manager"}},
 		{"pageSize": 1}, {"pageSize": int64(7)}, {"pageSize": uint64(7)}, {"pageSize": 999.0},
 		{"sendInvitationMessage": true, "inviteRedirectUrl": "https://intranet.example.com/welcome"},
 	} {
@@ -85,6 +85,7 @@ func TestSettingsAreRefused(t *testing.T) {
 		{"attributes", connectors.Settings{"attributes": []any{"displayName"}}},
 		{"attributes", connectors.Settings{"attributes": []any{"employeeOrgData.division"}}},
 		{"attributes", connectors.Settings{"attributes": []any{"a,b"}}},
+		{"attributes", connectors.Settings{"attributes": []any{"manager.id"}}},
 		{"pageSize", connectors.Settings{"pageSize": 0}},
 		{"pageSize", connectors.Settings{"pageSize": 1000}},
 		{"pageSize", connectors.Settings{"pageSize": 1.5}},

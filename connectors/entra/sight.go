@@ -30,8 +30,8 @@ func (c *Connector) shown(reads []call, answers []batchAnswer) (sight connectors
 			return sight, false
 		}
 	}
-	user, errUser := reads[0].readObject(answer{answers[0].Status, answers[0].Body})
-	groups, errGroups := c.client.readPage(reads[1], answer{answers[1].Status, answers[1].Body})
+	user, errUser := reads[0].readObject(answers[0].answer())
+	groups, errGroups := c.client.readPage(reads[1], answers[1].answer())
 	if errUser != nil || errGroups != nil || groups.Next != "" {
 		return sight, false
 	}
@@ -56,7 +56,7 @@ func (c *Connector) GetAccountWithGrants(ctx context.Context, nativeID string) (
 			return connectors.Sight{}, err
 		}
 	}
-	user, err := reads[0].readObject(answer{answers[0].Status, answers[0].Body})
+	user, err := reads[0].readObject(answers[0].answer())
 	if err != nil {
 		return connectors.Sight{}, err
 	}
@@ -88,7 +88,7 @@ func (c *Connector) separately(ctx context.Context, nativeID string) (connectors
 
 // pages reads a list that began in a batch to its end.
 func (c *Connector) pages(ctx context.Context, req call, first batchAnswer, limit int) ([]object, error) {
-	p, err := c.client.readPage(req, answer{first.Status, first.Body})
+	p, err := c.client.readPage(req, first.answer())
 	if err != nil {
 		return nil, err
 	}

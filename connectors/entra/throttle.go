@@ -18,7 +18,7 @@ var (
 // baseUnits are the requests with a base cost other than 1 (the same page), as far as they are made here. What holds of /me
 // holds of one user.
 var baseUnits = map[string]int{
-	"/users": 2, "/users/{user}/memberOf": 2, "/subscribedSkus": 3,
+	"/users": 2, "/users/{user}/memberOf": 2, "/users/{user}/transitiveMemberOf": 2, "/subscribedSkus": 3,
 }
 
 // units are what a request costs.

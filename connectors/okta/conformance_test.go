@@ -13,18 +13,51 @@ import (
 	"github.com/tenurehq/tenure/connectors/okta/simulator"
 )
 
-// The suite, with the account looked up by a property that Okta filters by, and by one that it only searches.
+// everyLag is an org in which everything takes its time.
+var everyLag = simulator.Options{RevocationLag: 30 * time.Second, ActivationLag: 5 * time.Second, SearchLag: 20 * time.Second}
+
+// The suite, with the account looked up by a property that Okta filters by, and by one that it only searches; with an API
+// token, and as a service application.
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	for _, correlation := range []string{"firstName", "employeeNumber"} {
-		t.Run(correlation, func(t *testing.T) {
+	slowSessions := simulator.Options{RevocationLag: 30 * time.Second}
+	for name, run := range map[string]struct {
+		correlation string
+		options     simulator.Options
+		application bool
+	}{
+		"filtered":                {"firstName", slowSessions, false},
+		"searched":                {"employeeNumber", slowSessions, false},
+		"searched with every lag": {"employeeNumber", everyLag, false},
+		"service application":     {"firstName", everyLag, true},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			connectortest.RunTests(t, func(t *testing.T) connectortest.Target {
-				w := newWorld(t, simulator.Options{RevocationLag: 30 * time.Second})
-				return w.target(correlation)
+				if run.application {
+					return applicationTarget(t, run.correlation, run.options)
+				}
+				target := newWorld(t, run.options).target(run.correlation)
+				target.EnablesLate = run.options.ActivationLag > 0
+				return target
 			})
 		})
 	}
+}
+
+// applicationTarget is spoken to by a service application. The tests with faults are left out: a connector asks for its access
+// token by a write of its own, whenever it was refused, and the fault would befall that one.
+func applicationTarget(t *testing.T, correlation string, o simulator.Options) connectortest.Target {
+	// The suite moves the org's time, and assertions are signed in the real one.
+	o.Token, o.AuthNow = token, time.Now
+	o.Client = &simulator.Client{ID: "0oa1", Key: &theKey().PublicKey, Scopes: allScopes}
+	w := newWorld(t, o)
+	target := w.target(correlation)
+	target.BaseURL, target.EnablesLate = "", o.ActivationLag > 0
+	target.Connect = func(t testing.TB, _ string) connectors.Connector {
+		return connectApp(t, w.url, connectors.Settings{"entitlements": []any{"group", "application"}})
+	}
+	return target
 }
 
 // account is a wish; the name stands in what takes any text.

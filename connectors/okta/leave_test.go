@@ -148,40 +148,6 @@ func TestFactorsOfADeactivatedUser(t *testing.T) {
 	require.Equal(t, map[string]int{"push": 1, "sms": 1, "webauthn": 1}, evidence["byType"])
 }
 
-// What SessionsEnded rests on: the status, and while that allows to sign in, this connector's own answer.
-func TestWhatProvesThatSessionsEnded(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, simulator.Options{})
-	for status, want := range map[string]bool{
-		simulator.StatusStaged: true, simulator.StatusSuspended: true, simulator.StatusDeprovisioned: true,
-		simulator.StatusActive: false, simulator.StatusLockedOut: false, simulator.StatusRecovery: false,
-	} {
-		c := connect(t, w.url)
-		wish := account(status)
-		wish.Enabled = false
-		a, err := c.CreateAccount(t.Context(), wish)
-		require.NoError(t, err)
-		into[status](t, w, a.NativeID)
-		asked := w.clock.Now()
-		ended, evidence, err := c.SessionsEnded(t.Context(), a.NativeID, asked)
-		require.NoError(t, err)
-		require.Equal(t, want, ended, "%s: %v", status, evidence)
-		require.Equal(t, status, evidence["status"])
-
-		require.NoError(t, c.EndSessions(t.Context(), a.NativeID))
-		ended, evidence, err = c.SessionsEnded(t.Context(), a.NativeID, asked)
-		require.NoError(t, err)
-		require.True(t, ended, status)
-		require.Contains(t, evidence["answered"], "oauthTokens=true")
-		require.Equal(t, asked.UTC().Truncate(time.Second), evidence["answeredAt"], "by Okta's clock")
-
-		other := connect(t, w.url)
-		ended, _, err = other.SessionsEnded(t.Context(), a.NativeID, asked)
-		require.NoError(t, err)
-		require.Equal(t, want, ended, "another connector knows of no answer")
-	}
-}
-
 // A password that is not Okta's: the user signs in elsewhere (error-codes, E0000041).
 func TestPasswordThatIsElsewhere(t *testing.T) {
 	t.Parallel()

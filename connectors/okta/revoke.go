@@ -3,11 +3,9 @@ package okta
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/okta/okta-sdk-golang/v2/okta"
-	okquery "github.com/okta/okta-sdk-golang/v2/okta/query"
 
 	"github.com/tenurehq/tenure/connectors"
 )
@@ -20,78 +18,6 @@ func (c *Connector) RevocationOrder() []connectors.Revocation {
 	return []connectors.Revocation{
 		connectors.RevokePassword, connectors.RevokeFactors, connectors.RevokeSessions, connectors.RevokeAccess, connectors.RevokeGrants,
 	}
-}
-
-// EndSessions ends the person's sessions with Okta and revokes the OAuth tokens, which Okta leaves alone unless asked to
-// (User Sessions API: Revoke all user sessions: "oauthTokens"). Sessions that applications keep on their own go on.
-func (c *Connector) EndSessions(ctx context.Context, nativeID string) error {
-	req := &call{action: "end sessions", object: nativeID}
-	if err := checkID(req, nativeID); err != nil {
-		return err
-	}
-	yes := true
-	err := req.do(ctx, noContent, func(ctx context.Context) error {
-		_, err := c.client.User.ClearUserSessions(ctx, nativeID, &okquery.Params{OauthTokens: &yes})
-		return err
-	})
-	if err == nil {
-		c.ended.note(nativeID, req.date)
-	}
-	return err
-}
-
-// SessionsEnded tells by the user's status and not by the sessions, which Okta's API does not list: a user who is
-// SUSPENDED or DEPROVISIONED has none, since both operations end them (docs/concepts/role-assignment:
-// okta.users.lifecycle.suspend; help.okta.com, Deactivate and delete user accounts), and a STAGED one never signed in.
-// While the user can sign in, nothing can be read back: then it is true when this connector itself, since it was made,
-// had EndSessions answered by Okta with success at or after the time, and false otherwise; the evidence names that
-// answer. That the tokens are revoked rests on the answer to EndSessions in each case.
-func (c *Connector) SessionsEnded(ctx context.Context, nativeID string, before time.Time) (bool, connectors.Evidence, error) {
-	u, err := c.user(ctx, &call{action: "read whether sessions ended", object: nativeID})
-	if err != nil {
-		return false, nil, err
-	}
-	evidence := statusEvidence(u)
-	if at, ok := c.ended.at(nativeID); ok {
-		evidence["answered"] = "204 to DELETE /api/v1/users/{id}/sessions?oauthTokens=true"
-		evidence["answeredAt"] = at
-		// The answer's Date is cut to the second.
-		if at.Add(time.Second).After(before) {
-			return true, evidence, nil
-		}
-	}
-	if enabled(u.Status) {
-		evidence["sessions"] = "cannot be read back while the status allows to sign in"
-		return false, evidence, nil
-	}
-	evidence["sessions"] = "none: the status allows no sign-in"
-	return true, evidence, nil
-}
-
-// maxEndings bounds what is remembered of ended sessions.
-const maxEndings = 10_000
-
-// endings remembers when Okta answered that a user's sessions are ended, by Okta's clock.
-type endings struct {
-	mu    sync.Mutex
-	times map[string]time.Time
-}
-
-func (e *endings) note(id string, at time.Time) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.times == nil || len(e.times) >= maxEndings {
-		// What is forgotten is asked for again: EndSessions may be repeated.
-		e.times = make(map[string]time.Time)
-	}
-	e.times[id] = at
-}
-
-func (e *endings) at(id string) (time.Time, bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	at, ok := e.times[id]
-	return at, ok
 }
 
 // ResetPassword sets a random password that nobody is told. One who is deactivated has none, and Okta finds nobody to set

@@ -114,3 +114,24 @@ func TestQuote(t *testing.T) {
 		require.Equal(t, want, quote(in))
 	}
 }
+
+// The latest endings are remembered, however many there were.
+func TestEndings(t *testing.T) {
+	t.Parallel()
+	var e endings
+	start := time.Unix(0, 0)
+	for n := range 2*maxEndings + 1 {
+		e.note(strconv.Itoa(n), start.Add(time.Duration(n)))
+	}
+	for n := range maxEndings {
+		at, ok := e.at(strconv.Itoa(2*maxEndings - n))
+		require.True(t, ok)
+		require.Equal(t, start.Add(time.Duration(2*maxEndings-n)), at)
+	}
+	_, ok := e.at("0")
+	require.False(t, ok, "they are bounded")
+	e.note("0", start)
+	at, ok := e.at("0")
+	require.True(t, ok)
+	require.Equal(t, start, at)
+}

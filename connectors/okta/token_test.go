@@ -53,7 +53,7 @@ func newAppWorld(t *testing.T, scopes ...string) *world {
 	return w
 }
 
-func connectApp(t *testing.T, url string, more connectors.Settings) *okta.Connector {
+func connectApp(t testing.TB, url string, more connectors.Settings) *okta.Connector {
 	t.Helper()
 	settings := connectors.Settings{"orgUrl": url, "clientId": "0oa1", "privateKey": pkcs1()}
 	maps.Copy(settings, more)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -88,12 +89,17 @@ func (d *decoder) checkSetting(node *yaml.Node, path string, secret bool) {
 	case err != nil:
 		d.problems.addf(d.at(node), path, "%v", err)
 	case reference:
+	case privateKeyPattern.MatchString(value):
+		d.problems.addf(d.at(node), path, "holds a private key; write a reference to it, env:NAME or file:/path, never the key")
 	case secret:
 		d.problems.addf(d.at(node), path, "looks like a secret; write a reference to it, env:NAME or file:/path, never the value")
 	case hasPassword(value):
 		d.problems.addf(d.at(node), path, "is an address with a password in it; write a reference to it, env:NAME or file:/path")
 	}
 }
+
+// privateKeyPattern is how a private key in PEM begins, of whatever kind and encrypted or not (RFC 7468, sections 10 and 11).
+var privateKeyPattern = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY`)
 
 var envNamePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
@@ -124,20 +130,32 @@ func hasPassword(value string) bool {
 }
 
 // isSecretKey reports whether a setting of this name holds a secret: one of its words says so, and its last word does
-// not say that it is only about one (tokenUrl, keyPath).
+// not say that it is only about one (tokenUrl, privateKeyId, federatedTokenFile). A certificate to sign in with comes with
+// its private key.
 func isSecretKey(key string) bool {
 	words := splitWords(key)
-	for _, word := range words {
-		switch strings.TrimSuffix(word, "s") {
-		case "token", "password", "passwd", "passphrase", "secret", "key", "credential", "apikey":
-			switch words[len(words)-1] {
-			case "url", "uri", "endpoint", "path", "name", "type":
-				return false
-			}
-			return true
-		}
+	if len(words) == 0 {
+		return false
 	}
-	return false
+	switch words[len(words)-1] {
+	case "url", "uri", "endpoint", "path", "name", "type", "file", "id":
+		return false
+	case "certificate", "certificates":
+		return true
+	}
+	return slices.ContainsFunc(words, func(word string) bool { return secretWords[strings.TrimSuffix(word, "s")] })
+}
+
+// secretWords say in a setting's name that it is a secret.
+var secretWords = map[string]bool{
+	"token": true, "password": true, "passwd": true, "passphrase": true, "secret": true, "key": true, "credential": true, "apikey": true,
+}
+
+// NamesFile reports whether a setting of this name is the path of a file, which the connector reads itself (caFile,
+// federatedTokenFile).
+func NamesFile(key string) bool {
+	words := splitWords(key)
+	return len(words) > 0 && words[len(words)-1] == "file"
 }
 
 // splitWords splits camelCase, snake_case, kebab-case and dotted names into lower-case words.

@@ -21,6 +21,7 @@ const (
 	SoftwareOathMethod            MethodKind = "softwareOathMethods"
 	EmailMethod                   MethodKind = "emailMethods"
 	WindowsHelloForBusinessMethod MethodKind = "windowsHelloForBusinessMethods"
+	PlatformCredentialMethod      MethodKind = "platformCredentialMethods"
 	TemporaryAccessPassMethod     MethodKind = "temporaryAccessPassMethods"
 )
 
@@ -34,6 +35,7 @@ var typeNames = map[MethodKind]string{
 	SoftwareOathMethod:            "#microsoft.graph.softwareOathAuthenticationMethod",
 	EmailMethod:                   "#microsoft.graph.emailAuthenticationMethod",
 	WindowsHelloForBusinessMethod: "#microsoft.graph.windowsHelloForBusinessAuthenticationMethod",
+	PlatformCredentialMethod:      "#microsoft.graph.platformCredentialAuthenticationMethod",
 	TemporaryAccessPassMethod:     "#microsoft.graph.temporaryAccessPassAuthenticationMethod",
 	passwordMethods:               "#microsoft.graph.passwordAuthenticationMethod",
 }
@@ -114,6 +116,8 @@ func (m method) render() object {
 		o["displayName"], o["deviceTag"] = "Phone", "SoftwareTokenActivated"
 	case WindowsHelloForBusinessMethod:
 		o["displayName"], o["keyStrength"] = "Laptop", "normal"
+	case PlatformCredentialMethod:
+		o["displayName"], o["keyStrength"], o["platform"] = "Mac", "normal", "macOS"
 	case EmailMethod:
 		o["emailAddress"] = "recovery@example.com"
 	case TemporaryAccessPassMethod:

@@ -23,7 +23,7 @@ func TestPermissions(t *testing.T) {
 		"create a user":   {"POST", "/users", person("ada"), "User.ReadWrite.All"},
 		"update a user":   {"PATCH", "/users/" + some, map[string]any{"jobTitle": "x"}, "User.ReadWrite.All"},
 		"delete a user":   {"DELETE", "/users/" + some, nil, "User.ReadWrite.All"},
-		"revoke sessions": {"POST", "/users/" + some + "/revokeSignInSessions", nil, "User.ReadWrite.All"},
+		"revoke sessions": {"POST", "/users/" + some + "/revokeSignInSessions", nil, "User.RevokeSessions.All"},
 		"list methods":    {"GET", "/users/" + some + "/authentication/methods", nil, "UserAuthenticationMethod.Read.All"},
 		"delete a method": {"DELETE", "/users/" + some + "/authentication/fido2Methods/x", nil, "UserAuthenticationMethod.ReadWrite.All"},
 		"list groups":     {"GET", "/groups", nil, "GroupMember.Read.All"},
@@ -47,6 +47,18 @@ func TestPermissions(t *testing.T) {
 			require.Equal(t, "Insufficient privileges to complete the operation.", out.message())
 			require.NotEqual(t, http.StatusForbidden, granted(tc.least).do(tc.method, tc.path, tc.body).status)
 		})
+	}
+}
+
+// graph/api/user-update asks for more than its table when the password is among the properties.
+func TestAPasswordNeedsAPermissionOfItsOwn(t *testing.T) {
+	t.Parallel()
+	password := map[string]any{"passwordProfile": map[string]any{"password": "Changed-by-an-application-1"}}
+	for status, permissions := range map[int][]string{
+		http.StatusForbidden: {"User.ReadWrite.All"}, http.StatusNoContent: {"User.ReadWrite.All", "User-PasswordProfile.ReadWrite.All"},
+	} {
+		c := newClient(t, func(o *simulator.Options) { o.Permissions = permissions })
+		require.Equal(t, status, c.do(http.MethodPatch, "/users/"+c.create(person("ada")), password).status)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Quota is when requests are throttled (graph/throttling-limits, "Identity and access service limits").
 type Quota struct {
-	// ResourceUnits per 10 s. 0 is 3,500, the limit of an application in a tenant under 50 users; negative is no limit.
+	// ResourceUnits per 10 s: SmallTenant and the like, or any other number. 0 is SmallTenant; negative is no limit.
 	ResourceUnits int
 	// Writes per 2 minutes and 30 seconds. 0 is 3,000; negative is no limit.
 	Writes int
@@ -19,9 +19,15 @@ type Quota struct {
 	RetryAfterSometimes bool
 }
 
-// The published limits for a small tenant, and the times that they are for.
+// The published limits of an application by the size of the tenant, in resource units per 10 s.
 const (
-	smallTenantUnits = 3500
+	SmallTenant  = 3500 // under 50 users
+	MediumTenant = 5000 // 50 to 500 users
+	LargeTenant  = 8000 // above 500 users
+)
+
+// The limit that does not depend on the size, and the times that the limits are for.
+const (
 	unitsPeriod      = 10 * time.Second
 	allTenantsWrites = 3000
 	writesPeriod     = 150 * time.Second
@@ -82,7 +88,7 @@ type throttle struct {
 func newThrottle(q Quota, now func() time.Time) *throttle {
 	return &throttle{
 		now: now, sometimes: q.RetryAfterSometimes,
-		units:  newBucket(q.ResourceUnits, smallTenantUnits, unitsPeriod, now()),
+		units:  newBucket(q.ResourceUnits, SmallTenant, unitsPeriod, now()),
 		writes: newBucket(q.Writes, allTenantsWrites, writesPeriod, now()),
 	}
 }

@@ -180,6 +180,9 @@ func (s *Simulator) updateUser(c *call) (*reply, error) {
 	if err := c.decode(&body); err != nil {
 		return nil, err
 	}
+	if _, given := body["passwordProfile"]; given && !s.permits(writePasswords) {
+		return nil, denied()
+	}
 	err := s.store.update(c.id["id"], func(u *user) error {
 		if value, given := body["passwordProfile"]; given {
 			profile, err := parseProfile(value)

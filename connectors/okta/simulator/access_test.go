@@ -45,6 +45,47 @@ func TestRevokeSessions(t *testing.T) {
 	o.refused(404, "E0000007", http.MethodDelete, "/api/v1/users/00u0/sessions", nil)
 }
 
+// TestRefreshTokens: User Resources API, List all clients; User OAuth API, List all refresh tokens for a client.
+func TestRefreshTokens(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t, simulator.Options{RevocationLag: 30 * time.Second})
+	id, other := o.active("ada"), o.active("bob")
+	clients := func(id string) (out []string) {
+		for _, c := range o.must(http.MethodGet, "/api/v1/users/"+id+"/clients", nil).list {
+			out = append(out, c["client_id"].(string))
+		}
+		return out
+	}
+	require.Empty(t, clients(id))
+	issue := func(id, client string) string {
+		token, err := o.sim.IssueToken(id, client)
+		require.NoError(t, err)
+		return token
+	}
+	first := issue(id, "0oaMail")
+	o.clock.pass(time.Second)
+	want := []string{first, issue(id, "0oaMail"), issue(id, "0oaMail")}
+	issue(id, "0oaChat")
+	require.Equal(t, []string{"0oaChat", "0oaMail"}, clients(id))
+	tokens := "/api/v1/users/" + id + "/clients/0oaMail/tokens"
+	require.Equal(t, [][]string{want[:2], want[2:]}, o.pages(tokens+"?limit=2"))
+	one := o.must(http.MethodGet, tokens, nil).list[0]
+	require.Equal(t, []any{"ACTIVE", id, "0oaMail"}, []any{one["status"], one["userId"], one["clientId"]})
+	require.Empty(t, o.must(http.MethodGet, "/api/v1/users/"+id+"/clients/0oaNone/tokens", nil).list)
+	require.Empty(t, clients(other), "somebody else's")
+
+	o.lifecycle(id, "deactivate")
+	require.Equal(t, 4, o.seen(id).Tokens)
+	require.Len(t, o.must(http.MethodGet, tokens, nil).list, 3, "a deactivation revokes no token")
+	o.must(http.MethodDelete, "/api/v1/users/"+id+"/sessions?oauthTokens=true", nil)
+	require.Len(t, o.must(http.MethodGet, tokens, nil).list, 3, "it takes a while")
+	o.clock.pass(30 * time.Second)
+	require.Empty(t, o.must(http.MethodGet, tokens, nil).list)
+	require.Empty(t, clients(id))
+	o.refused(404, "E0000007", http.MethodGet, "/api/v1/users/00u0/clients", nil)
+	o.refused(404, "E0000007", http.MethodGet, "/api/v1/users/00u0/clients/0oaMail/tokens", nil)
+}
+
 // TestResetPasswordRevokes: User Credentials API, Reset a password, revokeSessions.
 func TestResetPasswordRevokes(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -27,6 +28,18 @@ type Client struct {
 	Key *rsa.PublicKey
 	// Scopes are those granted to the application.
 	Scopes []string
+}
+
+// ParseKey reads a public RSA key as PEM (RFC 7468, section 13) or JWK.
+func ParseKey(data []byte) (*rsa.PublicKey, error) {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return ParseJWK(data)
+	}
+	key, err := jwt.ParseRSAPublicKeyFromPEM(data)
+	if err != nil {
+		return nil, errors.New("it holds no public RSA key in PEM") // the parser's words may show a private one
+	}
+	return key, nil
 }
 
 // ParseJWK reads a public RSA key in the form of RFC 7517, which the Admin Console shows.
@@ -79,7 +92,7 @@ func (s *Simulator) authenticate(r *request, scope string, h http.Header) error 
 		return errToken
 	}
 	token, known := s.store.tokens[digest(value)]
-	if !known || !s.now().Before(token.Expires) {
+	if !known || !s.authNow().Before(token.Expires) {
 		challenge(h, r, scope, "invalid_token", "The access token is invalid or has expired.")
 		return errToken
 	}
@@ -142,7 +155,7 @@ func (s *Simulator) issueToken(r *request) (answer, error) {
 		}
 	}
 	value := newID("at0") + newID("") + newID("")
-	token := accessToken{Expires: s.now().Add(tokenLife), Scopes: scopes}
+	token := accessToken{Expires: s.authNow().Add(tokenLife), Scopes: scopes}
 	var b batch
 	b.put(bucketTokens, digest(value), token)
 	if err := s.store.disk.write(&b); err != nil {
@@ -163,12 +176,12 @@ func (s *Simulator) checkAssertion(assertion string) error {
 	var claims jwt.RegisteredClaims
 	_, err := jwt.NewParser(
 		jwt.WithValidMethods([]string{"RS256", "RS384", "RS512"}), jwt.WithIssuer(s.client.ID), jwt.WithSubject(s.client.ID),
-		jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.now),
+		jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.authNow),
 	).ParseWithClaims(assertion, &claims, func(*jwt.Token) (any, error) { return s.client.Key, nil })
 	if err != nil {
 		return err
 	}
-	if claims.ExpiresAt.After(s.now().Add(time.Hour)) {
+	if claims.ExpiresAt.After(s.authNow().Add(time.Hour)) {
 		return errors.New("exp is more than an hour ahead")
 	}
 	for _, audience := range claims.Audience {

@@ -146,6 +146,8 @@ func TestParseJWK(t *testing.T) {
 	for _, bad := range []string{"", "{}", `{"kty":"EC","x":"AQ"}`, `{"kty":"RSA","n":"!","e":"AQAB"}`, `{"kty":"RSA","n":"","e":"AQAB"}`, `{"kty":"RSA","n":"AQAB","e":""}`, `{"kty":"RSA","n":"AQAB","e":"____________"}`} {
 		_, err := simulator.ParseJWK([]byte(bad))
 		require.Error(t, err, bad)
+		_, err = simulator.ParseKey([]byte(bad))
+		require.Error(t, err, bad)
 	}
 }
 

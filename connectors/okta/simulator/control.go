@@ -22,6 +22,9 @@ type Session struct {
 	ID, Token string
 }
 
+// SignInClient is the client id of the application that SignIn signs in to.
+const SignInClient = "0oaPortal00000000000"
+
 // SignIn signs a person in with a password, for a session and a refresh token. Ten wrong passwords lock the user out.
 func (s *Simulator) SignIn(login, password string) (Session, error) {
 	s.mu.Lock()
@@ -41,11 +44,11 @@ func (s *Simulator) SignIn(login, password string) (Session, error) {
 		}
 		return Session{}, errors.Join(ErrSignIn, s.store.saveUser(u, now))
 	}
-	for _, grants := range []map[string]*time.Time{u.Sessions, u.Tokens} {
-		maps.DeleteFunc(grants, func(_ string, ends *time.Time) bool { return ends != nil && !now.Before(*ends) })
+	for _, grants := range []map[string]grant{u.Sessions, u.Tokens} {
+		maps.DeleteFunc(grants, func(_ string, g grant) bool { return !g.alive(now) })
 	}
 	out := Session{UserID: u.ID, ID: newID("102"), Token: newID("oar")}
-	u.Sessions[out.ID], u.Tokens[out.Token] = nil, nil
+	u.Sessions[out.ID], u.Tokens[out.Token] = s.newGrant(""), s.newGrant(SignInClient)
 	u.Failures, u.LastLogin = 0, s.stamp()
 	return out, s.store.saveUser(u, now)
 }
@@ -59,12 +62,25 @@ func (s *Simulator) SessionAlive(id string) bool {
 		return false
 	}
 	u = s.store.users[u.ID]
-	for _, grants := range []map[string]*time.Time{u.Sessions, u.Tokens} {
-		if ends, ok := grants[id]; ok {
-			return ends == nil || s.now().Before(*ends)
+	for _, grants := range []map[string]grant{u.Sessions, u.Tokens} {
+		if g, ok := grants[id]; ok {
+			return g.alive(s.now())
 		}
 	}
 	return false
+}
+
+// IssueToken gives an application, named by its client id, a refresh token of the person's.
+func (s *Simulator) IssueToken(userID, client string) (string, error) {
+	id := newID("oar")
+	return id, s.edit(userID, func(u *user) error {
+		u.Tokens[id] = s.newGrant(client)
+		return nil
+	})
+}
+
+func (s *Simulator) newGrant(client string) grant {
+	return grant{Seq: s.store.nextSeq(), Created: s.stamp(), Client: client}
 }
 
 // ChoosePassword is what a person does with the link of an activation, a reset or an expired password: the password is

@@ -59,6 +59,8 @@ func (s *Simulator) userRoutes() []route {
 		{"DELETE /api/v1/users/{id}", BucketUser, usersManage, s.deleteUser},
 		{"GET /api/v1/users/{id}/groups", BucketUsers, usersRead, s.listUserGroups},
 		{"DELETE /api/v1/users/{id}/sessions", BucketUsers, usersManage, s.revokeSessions},
+		{"GET /api/v1/users/{id}/clients", BucketUsers, usersRead, s.listUserClients},
+		{"GET /api/v1/users/{id}/clients/{clientId}/tokens", BucketUsers, usersRead, s.listRefreshTokens},
 		{"GET /api/v1/users/{id}/factors", BucketUsers, usersRead, s.listFactors},
 		{"DELETE /api/v1/users/{id}/factors/{factorId}", BucketUsers, usersManage, s.unenrollFactor},
 
@@ -177,12 +179,11 @@ func (s *Simulator) respond(r *request, rt route, h http.Header) (answer, error)
 }
 
 // read reads the body and refuses what never reaches the API. Core Okta API, HTTP verbs: a PUT or POST request without a
-// Content-Length header or a body is answered 411.
+// body is answered 411 unless it has the header Content-Length: 0, which one that is sent in chunks cannot have.
 func read(w http.ResponseWriter, raw *http.Request) (*request, int) {
-	if raw.Method == http.MethodPost || raw.Method == http.MethodPut {
-		if raw.Header.Get("Content-Length") == "" && raw.ContentLength == 0 {
-			return nil, http.StatusLengthRequired
-		}
+	writes := raw.Method == http.MethodPost || raw.Method == http.MethodPut
+	if writes && raw.Header.Get("Content-Length") == "" && raw.ContentLength == 0 {
+		return nil, http.StatusLengthRequired
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, raw.Body, maxBody))
 	if err != nil {
@@ -190,6 +191,9 @@ func read(w http.ResponseWriter, raw *http.Request) (*request, int) {
 			return nil, http.StatusRequestEntityTooLarge
 		}
 		return nil, http.StatusBadRequest
+	}
+	if writes && raw.ContentLength < 0 && len(body) == 0 { // sent in chunks, of which there was none
+		return nil, http.StatusLengthRequired
 	}
 	scheme := "http"
 	if raw.TLS != nil {

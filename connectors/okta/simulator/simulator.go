@@ -38,6 +38,9 @@ type Options struct {
 	Client *Client
 	// Now is the time; nil is the system's. Stamps are cut to whole seconds, as all in the vendor's examples are.
 	Now func() time.Time
+	// AuthNow is the time by which assertions and access tokens are judged, where the one who signs does not live by Now;
+	// nil is Now.
+	AuthNow func() time.Time
 	// Folder is where the contents are kept, created when missing; empty keeps them in memory.
 	Folder string
 	// Groups and Apps are created when they are not there.
@@ -73,6 +76,7 @@ type Simulator struct {
 	token    []byte
 	client   *Client
 	now      func() time.Time
+	authNow  func() time.Time
 	activate time.Duration
 	custom   map[string]bool
 	limits   *limiter
@@ -97,12 +101,15 @@ func New(o Options) (*Simulator, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.AuthNow == nil {
+		o.AuthNow = o.Now
+	}
 	limits, err := newLimiter(o.Limits, o.Concurrency)
 	if err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
 	}
 	s := &Simulator{
-		token: []byte(o.Token), client: o.Client, now: o.Now, activate: o.ActivationLag,
+		token: []byte(o.Token), client: o.Client, now: o.Now, authNow: o.AuthNow, activate: o.ActivationLag,
 		custom: make(map[string]bool), limits: limits, calls: make(map[string]int), held: make(map[string]int),
 	}
 	for _, name := range o.Attributes {

@@ -31,28 +31,38 @@ const (
 
 // user is one user with all that hangs on it.
 type user struct {
-	ID              string                `json:"id"`
-	Seq             uint64                `json:"seq"` // order of creation: the order of listings
-	Status          string                `json:"status"`
-	Next            string                `json:"next,omitempty"`  // the status that it is on its way to
-	Until           *time.Time            `json:"until,omitempty"` // when it gets there
-	Created         time.Time             `json:"created"`
-	Activated       time.Time             `json:"activated"`
-	StatusChanged   time.Time             `json:"statusChanged"`
-	LastLogin       time.Time             `json:"lastLogin"`
-	LastUpdated     time.Time             `json:"lastUpdated"`
-	PasswordChanged time.Time             `json:"passwordChanged"`
-	Profile         map[string]any        `json:"profile"`
-	Provider        provider              `json:"provider"`
-	Password        string                `json:"password,omitempty"` // a digest
-	Question        string                `json:"question,omitempty"`
-	Failures        int                   `json:"failures,omitempty"` // wrong passwords since the last right one
-	Groups          map[string]uint64     `json:"groups,omitempty"`   // id → when it was added, as a sequence number
-	Apps            map[string]appUser    `json:"apps,omitempty"`
-	Factors         []factor              `json:"factors,omitempty"`
-	Sessions        map[string]*time.Time `json:"sessions,omitempty"` // id → when it ends, if it was revoked
-	Tokens          map[string]*time.Time `json:"tokens,omitempty"`   // the same of refresh tokens
+	ID              string             `json:"id"`
+	Seq             uint64             `json:"seq"` // order of creation: the order of listings
+	Status          string             `json:"status"`
+	Next            string             `json:"next,omitempty"`  // the status that it is on its way to
+	Until           *time.Time         `json:"until,omitempty"` // when it gets there
+	Created         time.Time          `json:"created"`
+	Activated       time.Time          `json:"activated"`
+	StatusChanged   time.Time          `json:"statusChanged"`
+	LastLogin       time.Time          `json:"lastLogin"`
+	LastUpdated     time.Time          `json:"lastUpdated"`
+	PasswordChanged time.Time          `json:"passwordChanged"`
+	Profile         map[string]any     `json:"profile"`
+	Provider        provider           `json:"provider"`
+	Password        string             `json:"password,omitempty"` // a digest
+	Question        string             `json:"question,omitempty"`
+	Failures        int                `json:"failures,omitempty"` // wrong passwords since the last right one
+	Groups          map[string]uint64  `json:"groups,omitempty"`   // id → when it was added, as a sequence number
+	Apps            map[string]appUser `json:"apps,omitempty"`
+	Factors         []factor           `json:"factors,omitempty"`
+	Sessions        map[string]grant   `json:"sessions,omitempty"` // by id
+	Tokens          map[string]grant   `json:"tokens,omitempty"`   // refresh tokens, by id
 }
+
+// grant is a session with Okta or an application's refresh token.
+type grant struct {
+	Seq     uint64     `json:"seq"` // the order of listings
+	Created time.Time  `json:"created"`
+	Client  string     `json:"client,omitempty"` // of a token: the application's client id
+	Ends    *time.Time `json:"ends,omitempty"`   // if it was revoked
+}
+
+func (g grant) alive(now time.Time) bool { return g.Ends == nil || now.Before(*g.Ends) }
 
 type provider struct {
 	Type string `json:"type"`
@@ -72,10 +82,10 @@ func (u *user) clone() *user {
 		c.Apps = make(map[string]appUser)
 	}
 	if c.Sessions == nil {
-		c.Sessions = make(map[string]*time.Time)
+		c.Sessions = make(map[string]grant)
 	}
 	if c.Tokens == nil {
-		c.Tokens = make(map[string]*time.Time)
+		c.Tokens = make(map[string]grant)
 	}
 	return &c
 }
@@ -118,10 +128,11 @@ func (u *user) stopSessions(at time.Time) { stop(u.Sessions, at) }
 // stopTokens does the same to refresh tokens.
 func (u *user) stopTokens(at time.Time) { stop(u.Tokens, at) }
 
-func stop(grants map[string]*time.Time, at time.Time) {
-	for id, ends := range grants {
-		if ends == nil || at.Before(*ends) {
-			grants[id] = &at
+func stop(grants map[string]grant, at time.Time) {
+	for id, g := range grants {
+		if g.alive(at) {
+			g.Ends = &at
+			grants[id] = g
 		}
 	}
 }
@@ -136,10 +147,10 @@ func (u *user) leave(sessionsEnd time.Time) {
 }
 
 // alive counts the grants that still work.
-func alive(grants map[string]*time.Time, now time.Time) int {
+func alive(grants map[string]grant, now time.Time) int {
 	n := 0
-	for _, ends := range grants {
-		if ends == nil || now.Before(*ends) {
+	for _, g := range grants {
+		if g.alive(now) {
 			n++
 		}
 	}

@@ -37,7 +37,13 @@ func TestContentLength(t *testing.T) {
 	}
 	require.Equal(t, 411, raw("POST /api/v1/users/"+id+"/lifecycle/activate"))
 	require.Equal(t, 411, raw("PUT /api/v1/groups/"+g+"/users/"+id))
+	const chunks = "Transfer-Encoding: chunked"
+	require.Equal(t, 411, raw("POST /api/v1/users/"+id+"/lifecycle/activate", chunks, "", "0"), "a body of no chunks is none")
+	require.Equal(t, 411, raw("PUT /api/v1/groups/"+g+"/users/"+id, chunks, "", "0"))
 	require.Equal(t, "STAGED", o.status(id))
+	require.Empty(t, o.seen(id).Groups)
+	body := `{"profile":{"title":"in one chunk"}}`
+	require.Equal(t, 200, raw("POST /api/v1/users/"+id, "Content-Type: application/json", chunks, "", fmt.Sprintf("%x", len(body)), body, "0"))
 	require.Equal(t, 204, raw("DELETE /api/v1/groups/"+g+"/users/"+id), "only PUT and POST")
 	require.Equal(t, 204, raw("PUT /api/v1/groups/"+g+"/users/"+id, "Content-Length: 0"))
 

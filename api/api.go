@@ -16,6 +16,7 @@ import (
 	"github.com/tenurehq/tenure/api/scim"
 	v1 "github.com/tenurehq/tenure/api/v1"
 	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/internal/policy"
 )
 
 // Options say what the API serves and where it reports.
@@ -26,6 +27,9 @@ type Options struct {
 	Registry *prometheus.Registry
 	// Ready reports whether what is needed besides the database can be reached; nil asks nothing.
 	Ready func(context.Context) error
+	// CheckTarget says what is wrong with a target's connector or its settings, as policy.CheckTargets asks; nil knows no
+	// connector and finds nothing.
+	CheckTarget func(policy.Target) (key string, err error)
 	// SCIM is how many requests a SCIM client may send.
 	SCIM scim.Limit
 }
@@ -39,7 +43,7 @@ func New(o Options) http.Handler {
 	router := newRouter(o)
 	router.NotFound(notFound("/openapi.json lists them"))
 	scim.Register(router, scim.Options{Service: o.Service, Log: o.Log, Limit: o.SCIM})
-	description, err := json.Marshal(v1.Register(router, o.Service, o.Log))
+	description, err := json.Marshal(v1.Register(router, v1.Options{Service: o.Service, Log: o.Log, CheckTarget: o.CheckTarget}))
 	if err != nil {
 		panic(fmt.Sprintf("the API's description is no JSON: %v", err))
 	}

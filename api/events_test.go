@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -90,6 +91,21 @@ func TestBadEventsNameTheField(t *testing.T) {
 		"no rescinds":          {cloudEvent("a", "rescinded", `"employeeId":"1"`), "data.rescinds"},
 		"sequence is a list":   {`{"id":"a","source":"urn:hr","sequence":[1],` + rest + `}`, "sequence"},
 		"sequence is no whole": {`{"id":"a","source":"urn:hr","sequence":"one","sequencetype":"Integer",` + rest + `}`, "sequence"},
+		"sequence is 1e3":      {`{"id":"a","source":"urn:hr","sequence":1e3,` + rest + `}`, "sequence"},
+		"sequence is 1.5":      {`{"id":"a","source":"urn:hr","sequence":1.5,` + rest + `}`, "sequence"},
+		"sequence is true":     {`{"id":"a","source":"urn:hr","sequence":true,` + rest + `}`, "sequence"},
+		"number beyond all":    {cloudEvent("a", "joined", `"employeeId":"1","custom":{"a":1e999}`), "data.custom"},
+		"text beyond all":      {cloudEvent("a", "joined", `"employeeId":1e999`), "data.employeeId"},
+		"object as attribute":  {`{"id":"a","source":"urn:hr","trace":{"a":1},` + rest + `}`, "trace"},
+		"list as attribute":    {`{"id":"a","source":"urn:hr","trace":[],` + rest + `}`, "trace"},
+		"long number":          {`{"id":"a","source":"urn:hr","trace":1e999,` + rest + `}`, "trace"},
+		"attribute's name":     {`{"id":"a","source":"urn:hr","trace-id":"x",` + rest + `}`, "trace-id"},
+		"subject is a number":  {`{"id":"a","source":"urn:hr","subject":1,` + rest + `}`, "subject"},
+		"two types":            {`{"id":"a","source":"urn:hr","type":"worker.left",` + rest + `}`, "type"},
+		"two ids":              {`{"id":"a","id":"b","source":"urn:hr",` + rest + `}`, "id"},
+		"two of data":          {`{"id":"a","source":"urn:hr","data":{"employeeId":"2"},` + rest + `}`, "data"},
+		"two of one field":     {cloudEvent("a", "joined", `"employeeId":"1","custom":{"a":1,"a":2}`), "data.custom.a"},
+		"two ways of data":     {`{"id":"a","source":"urn:hr","data_base64":"eyJlbXBsb3llZUlkIjoiOCJ9",` + rest + `}`, "data_base64"},
 		"other sequencetype":   {`{"id":"a","source":"urn:hr","sequence":"1","sequencetype":"Lamport",` + rest + `}`, "sequencetype"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,6 +121,32 @@ func TestBadEventsNameTheField(t *testing.T) {
 			require.Equal(t, "#/"+strings.ReplaceAll(test.field, ".", "/"), answer.text("errors.0.pointer"))
 		})
 	}
+}
+
+// A null attribute is one that is not there (CloudEvents 1.0, JSON Event Format, section 2.2).
+func TestNullAttributesAreUnset(t *testing.T) {
+	t.Parallel()
+	acme := start(t).org("acme").apply()
+	whole := map[string]string{"specversion": `"1.0"`, "id": `"n"`, "source": `"urn:hr"`, "type": `"worker.joined"`, "time": `"2026-01-02T03:04:05Z"`,
+		"data": `{"employeeId":"1","title":null}`}
+	event := func(name, value string) string {
+		members := maps.Clone(whole)
+		members[name] = value
+		var parts []string
+		for name, value := range members {
+			parts = append(parts, fmt.Sprintf("%q:%s", name, value))
+		}
+		return "{" + strings.Join(parts, ",") + "}"
+	}
+	for _, name := range []string{"sequence", "sequencetype", "datacontenttype", "data_base64", "subject", "dataschema", "trace"} {
+		require.Equal(t, "join", acme.send(event(name, "null")).is(http.StatusAccepted).text("effect"), name)
+	}
+	for name := range whole {
+		answer := acme.send(event(name, "null")).is(http.StatusBadRequest)
+		require.Equal(t, name, answer.text("errors.0.field"))
+		require.Contains(t, answer.text("errors.0.detail"), "required", name)
+	}
+	acme.send(strings.Replace(event("data", "null"), "}", `,"data_base64":"eyJlbXBsb3llZUlkIjoiMSJ9"}`, 1)).is(http.StatusAccepted)
 }
 
 func TestAllWrongFieldsAreToldAtOnce(t *testing.T) {
@@ -141,11 +183,15 @@ func TestEventModes(t *testing.T) {
 		"not CloudEvents":         {h.request(http.MethodPost, "/v1/events", acme.hr, "text/csv", "a,b"), 415, "Content-Type"},
 		"no content type":         {h.request(http.MethodPost, "/v1/events", acme.hr, "", joined("6", "C", "C")), 415, "Content-Type"},
 		"batch that is none":      {h.request(http.MethodPost, "/v1/events", acme.hr, batched, joined("7", "D", "D")), 400, ""},
+		"batch that is null":      {h.request(http.MethodPost, "/v1/events", acme.hr, batched, "null"), 400, ""},
 		"empty batch":             {h.request(http.MethodPost, "/v1/events", acme.hr, batched, "[]"), 202, ""},
 		"base64 data": {h.request(http.MethodPost, "/v1/events", acme.hr, structured,
 			`{"specversion":"1.0","id":"64","source":"urn:hr","type":"worker.joined","time":"2026-01-02T03:04:05Z","data_base64":"eyJlbXBsb3llZUlkIjoiOCJ9"}`), 202, ""},
 		"number as sequence": {h.request(http.MethodPost, "/v1/events", acme.hr, structured,
 			`{"sequence":12,"specversion":"1.0","id":"s","source":"urn:hr","type":"worker.joined","time":"2026-01-02T03:04:05Z","data":{"employeeId":"9"}}`), 202, ""},
+		"long number as sequence": {h.request(http.MethodPost, "/v1/events", acme.hr, structured,
+			`{"sequence":-20260102030405000001,"sequencetype":"Integer","specversion":"1.0","id":"ls","source":"urn:hr","type":"worker.joined",`+
+				`"time":"2026-01-02T03:04:05Z","data":{"employeeId":"10"}}`), 202, ""},
 	} {
 		answer := h.do(test.request)
 		require.Equal(t, test.status, answer.status, "%s: %s", name, answer.body)

@@ -40,13 +40,13 @@ func (l *batchLimits) of(org string) *semaphore.Weighted {
 // taken in their order, those of different people side by side.
 func (a *routes) takeBatch(ctx context.Context, body []byte) (EventsAnswer, error) {
 	var raws []json.RawMessage
-	if err := json.Unmarshal(body, &raws); err != nil {
+	if err := json.Unmarshal(body, &raws); err != nil || raws == nil {
 		return EventsAnswer{}, identity.Errorf(identity.Invalid, "the batch is not a JSON array of events")
 	}
 	if len(raws) > maxBatch {
 		return EventsAnswer{}, identity.Errorf(identity.TooLarge, "a batch may have at most %d events and this one has %d: send several", maxBatch, len(raws))
 	}
-	b := batch{routes: a, results: make([]EventResult, len(raws)), facts: make([]identity.Event, len(raws)), people: map[string][]int{}}
+	b := batch{routes: a, results: make([]batchItem, len(raws)), facts: make([]identity.Event, len(raws)), people: map[string][]int{}}
 	for i, raw := range raws {
 		b.read(ctx, i, raw)
 	}
@@ -57,7 +57,7 @@ func (a *routes) takeBatch(ctx context.Context, body []byte) (EventsAnswer, erro
 // batch is a batch on its way in.
 type batch struct {
 	*routes
-	results []EventResult
+	results []batchItem
 	facts   []identity.Event
 	people  map[string][]int // the positions of each person's events, in order
 }
@@ -65,11 +65,15 @@ type batch struct {
 func (b *batch) read(ctx context.Context, i int, raw []byte) {
 	fact, err := structuredEvent(raw)
 	if err != nil {
-		b.results[i] = EventResult{EventID: idOf(raw), Error: b.fail(ctx, err)}
+		b.results[i] = b.refuse(ctx, idOf(raw), err)
 		return
 	}
 	b.facts[i] = fact
 	b.people[fact.EmployeeID] = append(b.people[fact.EmployeeID], i)
+}
+
+func (b *batch) refuse(ctx context.Context, id string, err error) batchItem {
+	return batchItem{EventResult: EventResult{EventID: id}, refusal: b.fail(ctx, err)}
 }
 
 // idOf is the id of an event that could not be read, if that much can be told.
@@ -106,9 +110,9 @@ func (b *batch) takeAt(ctx context.Context, limit *semaphore.Weighted, i int) {
 	err := limit.Acquire(ctx, 1)
 	if err == nil {
 		defer limit.Release(1)
-		b.results[i], err = b.routes.take(ctx, b.facts[i])
+		b.results[i].EventResult, err = b.routes.take(ctx, b.facts[i])
 	}
 	if err != nil {
-		b.results[i] = EventResult{EventID: b.facts[i].ID, Error: b.fail(ctx, err)}
+		b.results[i] = b.refuse(ctx, b.facts[i].ID, err)
 	}
 }

@@ -3,11 +3,16 @@ package v1
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"math"
 	"mime"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -37,51 +42,127 @@ func structuredEvent(raw []byte) (identity.Event, error) {
 	if len(raw) > maxEvent {
 		return identity.Event{}, identity.Errorf(identity.TooLarge, "an event may have at most %d bytes and this one has %d", maxEvent, len(raw))
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-		return identity.Event{}, identity.Errorf(identity.Invalid, "the event is not a JSON object; several are sent as %s", event.ApplicationCloudEventsBatchJSON)
+	members, err := membersOf(raw)
+	if err != nil {
+		return identity.Event{}, err
 	}
 	env, err := readEnvelope(members)
 	if err != nil {
 		return identity.Event{}, err
 	}
-	var e event.Event
-	if err := e.UnmarshalJSON(raw); err != nil {
+	// The data is ours to judge, field by field: the SDK would refuse some of it with the event as a whole.
+	data, err := takeData(members)
+	if err != nil {
+		return identity.Event{}, err
+	}
+	attributes, err := json.Marshal(members)
+	if err != nil {
 		return identity.Event{}, fromSDK(err)
 	}
+	var e event.Event
+	if err := e.UnmarshalJSON(attributes); err != nil {
+		return identity.Event{}, fromSDK(err)
+	}
+	e.DataEncoded = data
 	return interpret(e, env)
 }
 
-// readEnvelope reads the attributes that must be text, which the SDK's decoder takes for granted.
+// membersOf takes an event's object apart. A member that is null is one that is not there (JSON Event Format, section
+// 2.2), and one that stands twice is refused wherever it does.
+func membersOf(raw []byte) (map[string]json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
+		return nil, identity.Errorf(identity.Invalid, "the event is not a JSON object; several are sent as %s", event.ApplicationCloudEventsBatchJSON)
+	}
+	if path, twice := identity.DuplicateKey(raw); twice {
+		return nil, identity.InvalidField(strings.TrimPrefix(path, "."), "given twice in one object")
+	}
+	maps.DeleteFunc(members, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
+	return members, nil
+}
+
+// readEnvelope reads the attributes, and refuses those of a type that the SDK takes for granted. Its decoder does not
+// say which attribute it means.
 func readEnvelope(members map[string]json.RawMessage) (envelope, error) {
 	var env envelope
-	var specversion, contentType, base64 string
+	var unused string
 	var problems []error
-	for _, attribute := range []struct {
-		name string
-		into *string
-	}{{"specversion", &specversion}, {"id", &env.id}, {"source", &env.source}, {"type", &env.kind}, {"time", &env.time},
-		{"sequencetype", &env.sequenceType}, {"datacontenttype", &contentType}, {"data_base64", &base64}} {
-		raw, present := members[attribute.name]
-		if !present {
-			continue
-		}
-		if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, attribute.into) != nil {
-			problems = append(problems, identity.InvalidField(attribute.name, "must be a text, in quotes"))
+	texts := map[string]*string{"specversion": &unused, "id": &env.id, "source": &env.source, "type": &env.kind, "time": &env.time,
+		"subject": &unused, "dataschema": &unused, "datacontenttype": &unused, "data_base64": &unused, "sequencetype": &env.sequenceType}
+	if string(members["specversion"]) != `"`+event.CloudEventsVersionV1+`"` { // of another version nothing else is known
+		return env, identity.InvalidField("specversion", "%s", wanted["specversion"])
+	}
+	for _, name := range []string{"id", "source", "type"} {
+		if members[name] == nil {
+			problems = append(problems, identity.InvalidField(name, "%s", wanted[name]))
 		}
 	}
-	switch raw := members["sequence"]; {
-	case raw == nil:
-	case raw[0] == '"':
-		_ = json.Unmarshal(raw, &env.sequence) // valid JSON that begins with a quote
-	default: // CloudEvents says text; senders that write a number mean it
-		var n json.Number
-		if err := json.Unmarshal(raw, &n); err != nil || n == "" {
-			problems = append(problems, identity.InvalidField("sequence", "must be a text, in quotes, or a number"))
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		raw := members[name]
+		switch into, isText := texts[name]; {
+		case name == "data":
+		case name == "sequence":
+			if env.sequence, isText = sequenceOf(raw); !isText {
+				problems = append(problems, identity.InvalidField(name, "must be a text, in quotes, or a whole number, in digits"))
+			}
+			members[name], _ = json.Marshal(env.sequence) // the SDK has no room for a long number
+		case isText:
+			if raw[0] != '"' || json.Unmarshal(raw, into) != nil {
+				problems = append(problems, identity.InvalidField(name, "must be a text, in quotes"))
+			}
+		case !event.IsExtensionNameValid(name):
+			problems = append(problems, identity.InvalidField(identity.ShownKey(name), "the name of an attribute is lower-case letters and digits"))
+		case !isExtension(raw):
+			problems = append(problems, identity.InvalidField(name, "must be a text, a number of 32 bits, true or false"))
 		}
-		env.sequence = n.String()
 	}
 	return env, errors.Join(problems...)
+}
+
+// sequenceOf reads a sequence. CloudEvents says text; senders that write a whole number mean its digits. Other numbers
+// have several spellings (1e3, 1000.0) and so no order as text.
+func sequenceOf(raw json.RawMessage) (string, bool) {
+	var text string
+	if raw[0] == '"' {
+		return text, json.Unmarshal(raw, &text) == nil
+	}
+	return string(raw), isInteger(string(raw))
+}
+
+// isExtension reports whether a value is of a type that extension attributes have (CloudEvents 1.0, section "Type System";
+// JSON Event Format, section 2.2).
+func isExtension(raw json.RawMessage) bool {
+	switch raw[0] {
+	case '{', '[':
+		return false
+	case '"', 't', 'f':
+		return true
+	default:
+		number, err := strconv.ParseFloat(string(raw), 64)
+		return err == nil && number >= math.MinInt32 && number <= math.MaxInt32
+	}
+}
+
+// takeData takes the data out of an event's members; nil when there is none.
+func takeData(members map[string]json.RawMessage) ([]byte, error) {
+	data, encoded := members["data"], members["data_base64"]
+	delete(members, "data")
+	delete(members, "data_base64")
+	if encoded == nil {
+		return data, nil
+	}
+	if data != nil { // decoders differ in which of them they take
+		return nil, identity.InvalidField("data_base64", "given beside data: an event has one of them")
+	}
+	var text string
+	if err := json.Unmarshal(encoded, &text); err != nil {
+		return nil, identity.InvalidField("data_base64", "must be a text, in quotes")
+	}
+	decoded, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, identity.InvalidField("data_base64", "is not base64")
+	}
+	return decoded, nil
 }
 
 // binaryEvent reads an event whose attributes are headers (CloudEvents 1.0, HTTP Protocol Binding, section 3.1).
@@ -169,8 +250,6 @@ func fromSDK(err error) error {
 			return identity.InvalidField("source", "is not a URI reference")
 		case strings.Contains(text, "RFC 3339"), strings.Contains(text, "RFC3339"):
 			return identity.InvalidField("time", "must be written as 2006-01-02T15:04:05Z (RFC 3339)")
-		case strings.Contains(text, "base64"):
-			return identity.InvalidField("data_base64", "is not base64")
 		}
 		return identity.Errorf(identity.Invalid, "the event is not as CloudEvents 1.0 wants it: "+
 			"names of attributes are lower-case letters and digits, and their values text, whole numbers or booleans")
@@ -190,7 +269,7 @@ func fromSDK(err error) error {
 
 // wanted says what CloudEvents 1.0 asks of an attribute.
 var wanted = map[string]string{
-	"specversion":     "must be 1.0",
+	"specversion":     "required: must be 1.0",
 	"id":              "required: unique within the source",
 	"source":          "required: a URI reference that names the sender",
 	"type":            "required: worker.joined, worker.changed, worker.left, …",

@@ -31,32 +31,48 @@ func (in *eventsInput) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// EventResult answers one event.
+// EventResult answers one event that was taken.
 type EventResult struct {
-	EventID    string           `json:"eventId" doc:"empty when it could not be read"`
-	IdentityID string           `json:"identityId" doc:"empty while a case decides who the person is"`
-	WorkflowID string           `json:"workflowId" doc:"of the run that works for the identity"`
-	Effect     identity.Effect  `json:"effect" enum:"join,move,leave,rehire,suspend,resume,scheduled,none"`
-	CaseID     *uuid.UUID       `json:"caseId,omitempty" doc:"the case that decides who the person is"`
-	Error      *problem.Problem `json:"error,omitempty" doc:"in a batch, why this event was not taken: then there is nothing else but its id"`
+	EventID    string          `json:"eventId"`
+	IdentityID string          `json:"identityId" doc:"empty while a case decides who the person is"`
+	WorkflowID string          `json:"workflowId" doc:"of the run that works for the identity; empty while a case decides"`
+	Effect     identity.Effect `json:"effect" enum:"join,move,leave,rehire,suspend,resume,scheduled,none"`
+	CaseID     *uuid.UUID      `json:"caseId,omitempty" format:"uuid" doc:"the case that decides who the person is"`
 }
 
-// MarshalJSON leaves the effect out where there was none.
-func (e EventResult) MarshalJSON() ([]byte, error) {
-	if e.Error != nil {
-		return json.Marshal(struct {
-			EventID string           `json:"eventId"`
-			Error   *problem.Problem `json:"error"`
-		}{e.EventID, e.Error})
+// RefusedEvent answers one event of a batch that was not taken.
+type RefusedEvent struct {
+	EventID string           `json:"eventId" doc:"empty when it could not be read"`
+	Error   *problem.Problem `json:"error" doc:"why it was not taken"`
+}
+
+// batchItem answers one event of a batch: with what became of it, or with why it was not taken.
+type batchItem struct {
+	EventResult
+
+	refusal *problem.Problem
+}
+
+// MarshalJSON writes one of the two forms.
+func (b batchItem) MarshalJSON() ([]byte, error) {
+	if b.refusal != nil {
+		return json.Marshal(RefusedEvent{b.EventID, b.refusal})
 	}
-	type plain EventResult
-	return json.Marshal(plain(e))
+	return json.Marshal(b.EventResult)
+}
+
+// Schema describes both forms to OpenAPI.
+func (batchItem) Schema(r huma.Registry) *huma.Schema {
+	return &huma.Schema{OneOf: []*huma.Schema{
+		r.Schema(reflect.TypeFor[EventResult](), true, "EventResult"),
+		r.Schema(reflect.TypeFor[RefusedEvent](), true, "RefusedEvent"),
+	}}
 }
 
 // EventsAnswer answers a single event with its result, and a batch with results, one for each event in their order.
 type EventsAnswer struct {
 	One     *EventResult
-	Results []EventResult
+	Results []batchItem
 }
 
 // MarshalJSON writes one of the two forms.
@@ -68,7 +84,7 @@ func (e EventsAnswer) MarshalJSON() ([]byte, error) {
 }
 
 type batchResult struct {
-	Results []EventResult `json:"results" nullable:"false"`
+	Results []batchItem `json:"results" nullable:"false"`
 }
 
 // Schema describes both forms to OpenAPI.
@@ -153,12 +169,13 @@ func (a *routes) eventsBody() *huma.RequestBody {
 	}
 	cloudEvent := &huma.Schema{Type: huma.TypeObject, Required: []string{"specversion", "id", "source", "type", "time", "data"},
 		Properties: map[string]*huma.Schema{
-			"specversion":     {Type: huma.TypeString, Enum: []any{event.CloudEventsVersionV1}},
-			"id":              name("unique within the source"),
-			"source":          name("a URI reference that names the sender"),
-			"type":            {Type: huma.TypeString, Enum: types},
-			"time":            {Type: huma.TypeString, Format: "date-time"},
-			"sequence":        {Type: huma.TypeString, Description: "orders a person's events, before their time and id"},
+			"specversion": {Type: huma.TypeString, Enum: []any{event.CloudEventsVersionV1}},
+			"id":          name("unique within the source"),
+			"source":      name("a URI reference that names the sender"),
+			"type":        {Type: huma.TypeString, Enum: types},
+			"time":        {Type: huma.TypeString, Format: "date-time"},
+			"sequence": {OneOf: []*huma.Schema{{Type: huma.TypeString}, {Type: huma.TypeInteger}},
+				Description: "orders a person's events, before their time and id"},
 			"sequencetype":    {Type: huma.TypeString, Enum: []any{"Integer"}},
 			"datacontenttype": {Type: huma.TypeString, Enum: []any{event.ApplicationJSON}},
 			"data":            data,

@@ -74,7 +74,7 @@ func (a *routes) getPolicy(ctx context.Context, _ *struct{}) (Policy, error) {
 }
 
 func (a *routes) previewPolicy(ctx context.Context, in *previewInput) (lifecycle.Preview, error) {
-	parsed, err := parse(in.Body.Files)
+	parsed, err := a.parse(in.Body.Files)
 	if err != nil {
 		return lifecycle.Preview{}, err
 	}
@@ -82,7 +82,7 @@ func (a *routes) previewPolicy(ctx context.Context, in *previewInput) (lifecycle
 }
 
 func (a *routes) applyPolicy(ctx context.Context, in *applyInput) (Applied, error) {
-	parsed, err := parse(in.Body.Files)
+	parsed, err := a.parse(in.Body.Files)
 	if err != nil {
 		return Applied{}, err
 	}
@@ -94,10 +94,16 @@ func (a *routes) applyPolicy(ctx context.Context, in *applyInput) (Applied, erro
 	return applied, err
 }
 
-func parse(files []PolicyFile) (*policy.Policy, error) {
+// parse reads a policy and checks it as a whole, its targets' connectors and settings too: what is wrong there would show
+// only when the first people fail in the target, leavers among them.
+func (a *routes) parse(files []PolicyFile) (*policy.Policy, error) {
 	given := make([]policy.File, len(files))
 	for i, f := range files {
 		given[i] = policy.File{Name: f.Name, Data: []byte(f.Data)}
 	}
-	return policy.Parse(given...)
+	parsed, err := policy.Parse(given...)
+	if err != nil || a.checkTarget == nil {
+		return parsed, err
+	}
+	return parsed, parsed.CheckTargets(a.checkTarget)
 }

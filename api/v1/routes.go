@@ -16,6 +16,7 @@ import (
 	"github.com/tenurehq/tenure/api/access"
 	"github.com/tenurehq/tenure/api/problem"
 	"github.com/tenurehq/tenure/internal/lifecycle"
+	"github.com/tenurehq/tenure/internal/policy"
 	"github.com/tenurehq/tenure/internal/store"
 )
 
@@ -28,8 +29,17 @@ const (
 // bearer is the name of the security scheme in the OpenAPI description.
 const bearer = "bearer"
 
+// Options say what the routes serve.
+type Options struct {
+	Service *lifecycle.Service
+	Log     *slog.Logger
+	// CheckTarget says what is wrong with a target's connector or its settings, as policy.CheckTargets asks; nil finds
+	// nothing.
+	CheckTarget func(policy.Target) (key string, err error)
+}
+
 // Register adds the routes to the router and answers their OpenAPI 3.1 description.
-func Register(router chi.Router, service *lifecycle.Service, log *slog.Logger) *huma.OpenAPI {
+func Register(router chi.Router, o Options) *huma.OpenAPI {
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -45,7 +55,7 @@ func Register(router chi.Router, service *lifecycle.Service, log *slog.Logger) *
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 	}
-	a := &routes{api: humachi.New(router, config), service: service, log: log, batches: newBatchLimits()}
+	a := &routes{api: humachi.New(router, config), service: o.Service, log: o.Log, checkTarget: o.CheckTarget, batches: newBatchLimits()}
 	a.api.UseMiddleware(a.authenticate)
 	a.registerEvents()
 	a.registerIdentities()
@@ -60,10 +70,11 @@ func Register(router chi.Router, service *lifecycle.Service, log *slog.Logger) *
 
 // routes holds what the handlers share.
 type routes struct {
-	api     huma.API
-	service *lifecycle.Service
-	log     *slog.Logger
-	batches *batchLimits
+	api         huma.API
+	service     *lifecycle.Service
+	log         *slog.Logger
+	checkTarget func(policy.Target) (key string, err error)
+	batches     *batchLimits
 }
 
 // output is an answer with a JSON body.

@@ -19,9 +19,8 @@ import (
 )
 
 func newApplyCommand(a *app) *cobra.Command {
-	var paths []string
 	var autoApprove bool
-	c := &cobra.Command{
+	c := a.policyCommand(&cobra.Command{
 		Use:   "apply",
 		Short: "Preview a policy and make it the one in force",
 		Long: `Reads policy files, prints how many people would gain, lose or change an account in each target, asks, and makes
@@ -30,23 +29,31 @@ affected are looked at again in waves.`,
 		Example: `  tenure apply -f policy/
   tenure apply -f organization.yaml -f targets.yaml -f roles.yaml
   tenure apply -f policy/ --auto-approve        for scripts`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			files, err := readPolicyFiles(paths)
-			if err != nil {
-				return err
-			}
-			if _, err := policy.Parse(files...); err != nil {
-				return fmt.Errorf("the policy was not sent, mend this first:\n%w", err)
-			}
-			client, err := a.client(config.ScopeAdmin)
-			if err != nil {
-				return err
-			}
-			return a.runApply(c, client, files, autoApprove)
-		},
+	}, func(c *cobra.Command, client *apiclient.Client, files []policy.File) error {
+		return a.runApply(c, client, files, autoApprove)
+	})
+	c.Flags().BoolVar(&autoApprove, "auto-approve", false, "do not ask")
+	return c
+}
+
+// policyCommand makes a command that works on the policy files that --file names, once they have been read and checked.
+func (a *app) policyCommand(c *cobra.Command, run func(*cobra.Command, *apiclient.Client, []policy.File) error) *cobra.Command {
+	var paths []string
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		files, err := readPolicyFiles(paths)
+		if err != nil {
+			return err
+		}
+		if _, err := policy.Parse(files...); err != nil {
+			return fmt.Errorf("the policy was not sent, mend this first:\n%w", err)
+		}
+		client, err := a.client(config.ScopeAdmin)
+		if err != nil {
+			return err
+		}
+		return run(c, client, files)
 	}
 	c.Flags().StringSliceVarP(&paths, "file", "f", nil, "a policy file, or a folder of .yaml files; may be repeated")
-	c.Flags().BoolVar(&autoApprove, "auto-approve", false, "do not ask")
 	requireFlags(c, "file")
 	return c
 }
@@ -114,7 +121,7 @@ func (a *app) runApply(c *cobra.Command, client *apiclient.Client, files []polic
 		out := c.OutOrStdout()
 		switch {
 		case preview.Unchanged:
-			fmt.Fprintf(out, "no change: this is the policy in force, version %d\n", preview.From)
+			printUnchanged(out, preview)
 		case preview.Affected == 0:
 			fmt.Fprintf(out, "applied as version %d: nobody is affected\n", preview.From+1)
 		default:
@@ -128,14 +135,9 @@ func (a *app) runApply(c *cobra.Command, client *apiclient.Client, files []polic
 // the preview that was approved, and the API's last answer as it came.
 func applyPolicy(ctx context.Context, client *apiclient.Client, files []policy.File,
 	approve func(apiclient.Preview) error) (apiclient.Preview, json.RawMessage, error) {
-	sent := policyFilesOf(files)
-	var preview apiclient.Preview
-	var raw json.RawMessage
-	if err := client.Post(ctx, "/v1/policy/preview", apiclient.PreviewRequest{Files: sent}, &raw); err != nil {
-		return preview, nil, fmt.Errorf("preview the policy: %w", err)
-	}
-	if err := json.Unmarshal(raw, &preview); err != nil {
-		return preview, nil, fmt.Errorf("read the preview: %w", err)
+	preview, raw, err := previewPolicy(ctx, client, files)
+	if err != nil {
+		return preview, nil, err
 	}
 	if preview.Unchanged {
 		return preview, raw, nil
@@ -144,7 +146,7 @@ func applyPolicy(ctx context.Context, client *apiclient.Client, files []policy.F
 		return preview, nil, err
 	}
 	var answer json.RawMessage
-	if err := client.Post(ctx, "/v1/policy", apiclient.ApplyRequest{Files: sent, From: preview.From}, &answer); err != nil {
+	if err := client.Post(ctx, "/v1/policy", apiclient.ApplyRequest{Files: policyFilesOf(files), From: preview.From}, &answer); err != nil {
 		if problem := new(apiclient.ProblemError); !errors.As(err, &problem) {
 			err = fmt.Errorf("%w; if the answer was lost the policy may be in force, running the command again tells", err)
 		}
@@ -153,12 +155,29 @@ func applyPolicy(ctx context.Context, client *apiclient.Client, files []policy.F
 	return preview, answer, nil
 }
 
+// previewPolicy answers what a policy would change, also as it came.
+func previewPolicy(ctx context.Context, client *apiclient.Client, files []policy.File) (apiclient.Preview, json.RawMessage, error) {
+	var preview apiclient.Preview
+	var raw json.RawMessage
+	if err := client.Post(ctx, "/v1/policy/preview", apiclient.PreviewRequest{Files: policyFilesOf(files)}, &raw); err != nil {
+		return preview, nil, fmt.Errorf("preview the policy: %w", err)
+	}
+	if err := json.Unmarshal(raw, &preview); err != nil {
+		return preview, nil, fmt.Errorf("read the preview: %w", err)
+	}
+	return preview, raw, nil
+}
+
 func policyFilesOf(files []policy.File) []apiclient.PolicyFile {
 	sent := make([]apiclient.PolicyFile, len(files))
 	for i, f := range files {
 		sent[i] = apiclient.PolicyFile{Name: f.Name, Data: string(f.Data)}
 	}
 	return sent
+}
+
+func printUnchanged(out io.Writer, p apiclient.Preview) {
+	fmt.Fprintf(out, "no change: this is the policy in force, version %d\n", p.From)
 }
 
 func printPreview(out io.Writer, p apiclient.Preview) {

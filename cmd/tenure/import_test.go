@@ -16,6 +16,7 @@ import (
 
 	"github.com/tenurehq/tenure/api"
 	"github.com/tenurehq/tenure/internal/apiclient"
+	process "github.com/tenurehq/tenure/internal/app"
 	"github.com/tenurehq/tenure/internal/lifecycle"
 	"github.com/tenurehq/tenure/internal/store"
 )
@@ -28,7 +29,7 @@ func withAPI(t *testing.T) environ {
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	server := httptest.NewServer(api.New(api.Options{Service: lifecycle.New(s, lifecycle.Options{}),
-		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()}))
+		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), CheckTarget: process.CheckTarget(registry())}))
 	t.Cleanup(server.Close)
 	env["TENURE_URL"] = server.URL
 	ok(t, env, "org", "create", "acme")

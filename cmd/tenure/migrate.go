@@ -39,15 +39,35 @@ attributes of Tenure's runs are registered too, and waited for.`,
 				return err
 			}
 			out := c.OutOrStdout()
-			fmt.Fprintf(out, "database: the schema is of this version; the login %q may serve\n", role)
-			if skipTemporal {
-				return nil
+			if a.json {
+				out = io.Discard // the answer comes at the end
 			}
-			return a.migrateTemporal(c.Context(), out)
+			fmt.Fprintf(out, "database: the schema is of this version; the login %q may serve\n", role)
+			answer := migration{ServeRole: role}
+			if !skipTemporal {
+				if answer.Temporal, err = a.migrateTemporal(c.Context(), out); err != nil {
+					return err
+				}
+			}
+			if a.json {
+				return printJSON(c.OutOrStdout(), answer)
+			}
+			return nil
 		},
 	}
 	c.Flags().BoolVar(&skipTemporal, "skip-temporal", false, "leave Temporal's namespace and search attributes alone")
 	return c
+}
+
+// migration is what was prepared, as --json prints it.
+type migration struct {
+	ServeRole string             `json:"serveRole"`
+	Temporal  *preparedNamespace `json:"temporal"` // null: left alone
+}
+
+type preparedNamespace struct {
+	Address   string `json:"address"`
+	Namespace string `json:"namespace"`
 }
 
 // migrateDatabase answers the login that may serve.
@@ -93,19 +113,20 @@ func explainMigration(err error, role string) error {
 	}
 }
 
-func (a *app) migrateTemporal(ctx context.Context, out io.Writer) error {
+// migrateTemporal answers the namespace that is ready; nil when Temporal is not configured.
+func (a *app) migrateTemporal(ctx context.Context, out io.Writer) (*preparedNamespace, error) {
 	options, ok, err := a.temporalOptions()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !ok {
 		fmt.Fprintln(out, "temporal: not configured (TEMPORAL_ADDRESS is not set), left alone")
-		return nil
+		return nil, nil
 	}
 	fmt.Fprintf(out, "temporal: preparing namespace %q on %s\n", options.Namespace, options.HostPort)
 	if err := prepareNamespace(ctx, options); err != nil {
-		return err
+		return nil, err
 	}
 	fmt.Fprintf(out, "temporal: namespace %q on %s is ready\n", options.Namespace, options.HostPort)
-	return nil
+	return &preparedNamespace{options.HostPort, options.Namespace}, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -28,23 +29,44 @@ func newOrgCreateCommand(a *app) *cobra.Command {
 			if name == "" {
 				name = id
 			}
-			return a.withStore(c.Context(), func(s *store.Store) error {
-				err := s.CreateOrganization(c.Context(), id, name)
-				if ifMissing && identity.ErrorCode(err) == identity.Conflict {
-					fmt.Fprintf(c.OutOrStdout(), "organization %q exists already\n", id)
-					return nil
-				}
-				if err != nil {
-					return err
-				}
+			made, organization, err := a.createOrganization(c.Context(), id, name, ifMissing)
+			switch {
+			case err != nil:
+				return err
+			case a.json:
+				return printJSON(c.OutOrStdout(), struct {
+					organizationRow
+
+					Made bool `json:"made"` // false: it existed already
+				}{organization, made})
+			case made:
 				fmt.Fprintf(c.OutOrStdout(), "organization %q made: `tenure token create --org %s` makes it a token\n", id, id)
-				return nil
-			})
+			default:
+				fmt.Fprintf(c.OutOrStdout(), "organization %q exists already\n", id)
+			}
+			return nil
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "its name for people; default: the id")
 	c.Flags().BoolVar(&ifMissing, "if-missing", false, "succeed when it exists already")
 	return c
+}
+
+// createOrganization answers the organization, and whether it was made: with ifMissing it may have been there.
+func (a *app) createOrganization(ctx context.Context, id, name string, ifMissing bool) (made bool, _ organizationRow, err error) {
+	var organization store.Organization
+	err = a.withStore(ctx, func(s *store.Store) error {
+		err := s.CreateOrganization(ctx, id, name)
+		made = err == nil
+		if err != nil && (!ifMissing || identity.ErrorCode(err) != identity.Conflict) {
+			return err
+		}
+		return s.InOrg(ctx, id, func(tx *store.Tx) (err error) {
+			organization, err = tx.Organization(ctx)
+			return err
+		})
+	})
+	return made, organizationRow(organization), err
 }
 
 // organizationRow is an organization as `org list` prints it.

@@ -62,7 +62,7 @@ and TENURE_HR_TOKEN by what they need. Commands for the operator of the machine 
 	)
 	addTo(root, groupService, newServeCommand(), newAPICommand(), newWorkerCommand(), newSimulateCommand(a))
 	addTo(root, groupOperator, newMigrateCommand(a), newOrgCommand(a), newTokenCommand(a))
-	addTo(root, groupPolicy, newApplyCommand(a), newPolicyCommand(a), newImportCommand(a), newSampleCommand(a))
+	addTo(root, groupPolicy, newPlanCommand(a), newApplyCommand(a), newPolicyCommand(a), newImportCommand(a), newSampleCommand(a))
 	addTo(root, groupPeople, newIdentityCommand(a), newExplainCommand(a), newOperationCommand(a), newTargetCommand(a),
 		newCaseCommand(a), newReportCommand(a), newRecoverCommand(a))
 	checkArguments(root)

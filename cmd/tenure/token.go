@@ -34,6 +34,9 @@ scim:entra and scim:okta say which directory it is, for one that is not recognis
   tenure token create --org acme --name entra --scope scim --expires 180d
   TENURE_ADMIN_TOKEN=$(tenure token create --org acme --name ops --scope admin --expires 8h --quiet)`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if quiet && a.json {
+				return usagef("--quiet prints the token alone and --json an object: give one of them")
+			}
 			lifetime, err := parseLifetime(expires)
 			if err != nil {
 				return err
@@ -165,9 +168,19 @@ func newTokenRevokeCommand(a *app) *cobra.Command {
 			if err != nil {
 				return usagef("%q is not the id of a token: `tenure token list --org %s` shows them", args[0], org)
 			}
-			err = a.inOrg(c, org, func(tx *store.Tx) error { return tx.RevokeToken(c.Context(), id, cliActor()) })
+			var tokens []store.Token
+			err = a.inOrg(c, org, func(tx *store.Tx) error {
+				if err := tx.RevokeToken(c.Context(), id, cliActor()); err != nil {
+					return err
+				}
+				tokens, err = tx.Tokens(c.Context())
+				return err
+			})
 			if err != nil {
 				return err
+			}
+			if a.json {
+				return printJSON(c.OutOrStdout(), tokens[slices.IndexFunc(tokens, func(t store.Token) bool { return t.ID == id })])
 			}
 			fmt.Fprintf(c.OutOrStdout(), "token %s is revoked\n", id)
 			return nil

@@ -88,7 +88,7 @@ func (a *App) Run(ctx context.Context) error {
 // what it took; a worker without the API shows its health and metrics until it has ended.
 func (a *App) start(running context.Context, group *errgroup.Group, work *worker.Worker, metrics *prometheus.Registry, listener net.Listener) {
 	last, end := context.WithCancel(context.WithoutCancel(running))
-	options := api.Options{Service: a.Service, Log: a.Log, Registry: metrics}
+	options := api.Options{Service: a.Service, Log: a.Log, Registry: metrics, CheckTarget: CheckTarget(a.Registry)}
 	switch {
 	case a.Listen != "":
 		group.Go(func() error {

@@ -121,7 +121,7 @@ func DuplicateKey(data []byte) (path string, twice bool) {
 			top := &levels[len(levels)-1]
 			if key, isText := token.(string); isText && top.seen != nil && !top.open {
 				if top.seen[key] {
-					return top.path + "." + shortKey(key), true
+					return top.path + "." + ShownKey(key), true
 				}
 				top.seen[key], top.key, top.open = true, key, true
 				continue
@@ -129,7 +129,7 @@ func DuplicateKey(data []byte) (path string, twice bool) {
 			top.open = false
 			prefix = top.path
 			if top.seen != nil && len(levels) <= MaxCustomDepth {
-				prefix += "." + shortKey(top.key)
+				prefix += "." + ShownKey(top.key)
 			}
 		}
 		switch delim {
@@ -141,8 +141,8 @@ func DuplicateKey(data []byte) (path string, twice bool) {
 	}
 }
 
-// shortKey is a key as an error may show it.
-func shortKey(key string) string {
+// ShownKey is a key as an error may show it: … when it is long or no text.
+func ShownKey(key string) string {
 	if len(key) > MaxEmployeeID || checkText(key) != "" || !utf8.ValidString(key) {
 		return "…"
 	}

@@ -22,6 +22,7 @@ type decoder struct {
 	file     string
 	order    int
 	problems *problemList
+	places   places
 }
 
 // nodeDecoder is a leaf of the documents: it reads itself from a node, and reports false when it could not.
@@ -157,6 +158,7 @@ func (d *decoder) entries(node *yaml.Node, path string) ([]entry, bool) {
 			d.problems.addf(d.at(e.key), join(path, e.name), "is given twice; the first is in line %d", lines[e.name])
 		default:
 			lines[e.name] = e.key.Line
+			d.places[join(path, e.name)] = d.at(e.key)
 			entries = append(entries, e)
 		}
 	}
@@ -206,7 +208,9 @@ func (d *decoder) decodeList(node *yaml.Node, path string, into reflect.Value) b
 	items := reflect.MakeSlice(into.Type(), 0, len(node.Content))
 	for i, node := range node.Content {
 		item := reflect.New(into.Type().Elem()).Elem()
-		if d.decode(node, fmt.Sprintf("%s[%s]", path, label(node, i)), item) {
+		at := fmt.Sprintf("%s[%s]", path, label(node, i))
+		d.places[at] = d.at(node)
+		if d.decode(node, at, item) {
 			items = reflect.Append(items, item)
 		}
 	}

@@ -37,6 +37,7 @@ type Policy struct {
 	refersToManager bool
 	refersToToday   bool
 	groups          GroupReferences
+	places          places // none after Load
 }
 
 // Parse reads and checks the policy documents of one organization. Several files, and several YAML documents in a file,
@@ -46,9 +47,10 @@ func Parse(files ...File) (*Policy, error) {
 		doc      document
 		problems problemList
 		whole    = true
+		at       = places{}
 	)
 	for i, file := range files {
-		d := decoder{file: file.Name, order: i, problems: &problems}
+		d := decoder{file: file.Name, order: i, problems: &problems, places: at}
 		docs, ok := d.decodeFile(file.Data)
 		whole = whole && ok
 		for _, part := range docs {
@@ -63,6 +65,7 @@ func Parse(files ...File) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	policy.places = at
 	policy.source, err = doc.source()
 	return policy, err
 }

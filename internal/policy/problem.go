@@ -57,6 +57,21 @@ func (p place) String() string {
 	return fmt.Sprintf("%s:%d", p.file, p.line)
 }
 
+// places are where the keys and the items of lists stand, by their paths.
+type places map[string]place
+
+// nearest is the place of a path, or of what holds it.
+func (p places) nearest(path string) place {
+	for {
+		at, known := p[path]
+		end := strings.LastIndexByte(path, '.')
+		if known || end < 0 {
+			return at
+		}
+		path = path[:end]
+	}
+}
+
 // problemList collects problems while reading goes on.
 type problemList struct {
 	items []placedProblem

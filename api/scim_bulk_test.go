@@ -132,6 +132,62 @@ func TestSCIMBulkCycles(t *testing.T) {
 	}
 }
 
+// What refers to each other is complete before later operations of the request, and by nothing but the references.
+func TestSCIMBulkCyclesComeBeforeWhatFollows(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	eve := d.user("eve")
+	operation := func(method, path, data string) string {
+		return fmt.Sprintf(`{"method":%q,"path":%q,"data":%s}`, method, path, data)
+	}
+	answer := d.bulk("", strings.Join([]string{
+		creating("/Users", "x", userOf("x", managedBy("bulkId:y"))),
+		creating("/Users", "y", userOf("y", managedBy("bulkId:x"), `"active":true`)),
+		creating("/Groups", "a", groupOf("A", "bulkId:b", eve)),
+		creating("/Groups", "b", groupOf("B", "bulkId:a")),
+		creating("/Groups", "c", groupOf("C", "bulkId:d")),
+		creating("/Groups", "d", groupOf("D", "bulkId:c")),
+		operation("PATCH", "/Users/bulkId:x", patchOf(`{"op":"replace","path":"active","value":false}`)),
+		operation("PATCH", "/Users/bulkId:y", patchOf(`{"op":"replace","path":"active","value":false},{"op":"remove","path":"`+enterpriseURN+`:manager"}`)),
+		operation("PATCH", "/Groups/bulkId:a", patchOf(`{"op":"remove","path":"members"},{"op":"replace","path":"displayName","value":"A2"}`)),
+		operation("PATCH", "/Groups/bulkId:b", patchOf(`{"op":"remove","path":"members"},{"op":"replace","path":"displayName","value":"B2"}`)),
+		operation("DELETE", "/Groups/bulkId:c", "null"),
+		operation("DELETE", "/Groups/bulkId:d", "null"),
+	}, ","))
+	require.Equal(t, "201 201 201 201 201 201 200 200 200 200 204 204", answer.statuses())
+	require.Equal(t, answer.resourceID(1), d.managerOf(answer.resource(0)))
+	require.Nil(t, d.managerOf(answer.resource(1)))
+	for i := range 2 {
+		require.Equal(t, false, d.get(answer.resource(i)).get("active"))
+		require.Empty(t, d.members(answer.resourceID(2+i)))
+		d.get(answer.resource(4+i)).refused(http.StatusNotFound, "")
+	}
+	require.Equal(t, "A2", d.get(answer.resource(2)).text("displayName"))
+	require.Equal(t, "B2", d.get(answer.resource(3)).text("displayName"))
+}
+
+// A reference that will never be there is told, and what was made stays.
+func TestSCIMBulkCyclesThatFail(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	d.user("taken")
+	answer := d.bulk("", creating("/Users", "x", userOf("taken", managedBy("bulkId:y")))+","+creating("/Users", "y", userOf("y", managedBy("bulkId:x"))))
+	require.Equal(t, "409 400", answer.statuses())
+	require.Nil(t, d.managerOf(answer.resource(1)))
+}
+
+// The data of a PATCH are a list of operations in the example of RFC 7644, section 3.7.3.
+func TestSCIMBulkPatchByAList(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	id := d.user("ada", `"nickName":"A"`)
+	answer := d.bulk("", fmt.Sprintf(`{"method":"PATCH","path":"/Users/%s","data": [{"op":"remove","path":"nickName"},{"op":"add","path":"userName","value":"Dave"}]}`, id)+
+		","+fmt.Sprintf(`{"method":"PATCH","path":"/Users/%s","data":[]}`, id))
+	require.Equal(t, "200 400", answer.statuses())
+	require.Equal(t, "Dave", d.get("/Users/"+id).text("userName"))
+	require.Nil(t, d.get("/Users/"+id).get("nickName"))
+}
+
 func TestSCIMBulkErrors(t *testing.T) {
 	t.Parallel()
 	d := start(t).directory("acme", "")
@@ -168,7 +224,7 @@ func TestSCIMBulkErrors(t *testing.T) {
 	}
 	for body, status := range map[string]int{
 		``: 400, `[]`: 400, `{}`: 400, `{"Operations":[]}`: 400, `{"Operations":{}}`: 400, `{"Operations":[1]}`: 400, `{"Operations":[{"method":1}]}`: 400,
-		`{"schemas":["urn:x"],"Operations":[{}]}`: 400, `{"failOnErrors":-1,"Operations":[{}]}`: 400, `{"failOnErrors":"x","Operations":[{}]}`: 400,
+		`{"schemas":["urn:x"],"Operations":[{}]}`: 400, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"failOnErrors":-1,"Operations":[{}]}`: 400, `{"Operations":[` + good + `]}`: 400, `{"failOnErrors":"x","Operations":[{}]}`: 400,
 		`{"Operations":[{}],"operations":[{}]}`: 400, `{"Operations":[{"path":"a","PATH":"b"}]}`: 400, `{"Operations":[{}]} x`: 400, "{\"Operations\":[{\"path\":\"\xff\"}]}": 400,
 		`{"Operations":[` + strings.Repeat("{},", 1000) + `{}]}`: 413, `{"x":` + strings.Repeat("[", 20000) + `}`: 400, `{"Operations":[` + strings.Repeat("[", 20000): 400,
 	} {

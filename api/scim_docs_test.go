@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tenurehq/tenure/internal/scim"
 )
 
 var fenced = regexp.MustCompile("```(sh|text)\n((?s:.*?)\n)```")
@@ -43,4 +45,34 @@ func TestSCIMCurlExamples(t *testing.T) {
 			require.Regexp(t, pattern, strings.ReplaceAll(outputs[i], `": `, `":`)) // what is stored has spaces
 		}
 	}
+}
+
+// What the set-up pages tell people to map is what the schemas have, under the names that policies have for it.
+func TestSCIMSetUpPagesNameAttributesThatThereAre(t *testing.T) {
+	t.Parallel()
+	const enterprise = scim.EnterpriseSchema
+	short := strings.NewReplacer("…:User:", enterprise+":")
+	for file, column := range map[string]int{"../docs/scim/entra.md": 1, "../docs/scim/okta.md": 0} {
+		named := 0
+		for _, row := range docTable(t, file, "Attributes") {
+			for _, found := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[column], -1) {
+				path, err := scim.ParsePath(scim.UserType(), oktaName(short.Replace(found[1])))
+				require.NoError(t, err, "%s: %s", file, found[1])
+				require.NotNil(t, path.Attribute, found[1])
+				named++
+			}
+		}
+		require.Greater(t, named, 8, file)
+	}
+}
+
+// oktaName is where Okta sends an attribute of its profile that has no such name in the schemas.
+func oktaName(name string) string {
+	if path, ok := map[string]string{
+		"givenName": "name.givenName", "familyName": "name.familyName", "email": `emails[type eq "work"].value`, "locality": `addresses[primary eq true].locality`,
+		"department": scim.EnterpriseSchema + ":department", "employeeNumber": scim.EnterpriseSchema + ":employeeNumber", "managerValue": scim.EnterpriseSchema + ":manager.value",
+	}[name]; ok {
+		return path
+	}
+	return name
 }

@@ -7,10 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tenurehq/tenure/internal/identity"
 	"github.com/tenurehq/tenure/internal/store"
 )
 
@@ -112,6 +115,54 @@ func TestSCIMMeaningOfGroups(t *testing.T) {
 			require.Equal(t, want, strings.Join(planned, ", "))
 		})
 	}
+}
+
+// Who is planned anew for a group waits behind everybody else, but for who has left: that stays a leave.
+func TestSCIMGroupChangesGoLast(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", groupPolicy)
+	ada, bob := d.user("ada"), d.user("bob", `"active":false`)
+	group := d.group("Sales")
+	d.deliver()
+	require.Empty(t, d.waiting())
+	d.patch("/Groups/"+group, `{"op":"add","path":"members","value":[`+membersOf(ada, bob)+`]}`).is(http.StatusOK)
+	require.Equal(t, map[string]identity.Class{ada: identity.ClassBulk, bob: identity.ClassLeave}, d.waiting())
+	d.deliver()
+	d.patch("/Groups/"+group, `{"op":"replace","path":"displayName","value":"Others"}`).is(http.StatusOK)
+	require.Equal(t, map[string]identity.Class{ada: identity.ClassBulk, bob: identity.ClassLeave}, d.waiting())
+	d.patch("/Users/"+ada, `{"op":"replace","path":"title","value":"T"}`).is(http.StatusOK)
+	require.Equal(t, identity.ClassChange, d.waiting()[ada], "a change of their own is not held up by that of a group")
+}
+
+// deliver takes all that waits out of the outbox, as the relay does.
+func (d directory) deliver() {
+	d.h.t.Helper()
+	ctx, now := d.h.t.Context(), d.h.clock.now()
+	leaves, err := d.h.store.ClaimUrgent(ctx, now, time.Minute, 100)
+	require.NoError(d.h.t, err)
+	others, err := d.h.store.Claim(ctx, now, time.Minute, store.Room{Pokes: 100, Engine: 1000})
+	require.NoError(d.h.t, err)
+	require.NoError(d.h.t, d.h.store.Delivered(ctx, now, append(leaves, others...)))
+}
+
+// waiting are the classes of the pokes in the outbox, by identity.
+func (d directory) waiting() map[string]identity.Class {
+	d.h.t.Helper()
+	classes := map[string]identity.Class{}
+	require.NoError(d.h.t, d.h.store.InOrg(d.h.t.Context(), d.org, func(tx *store.Tx) error {
+		rows, err := tx.Query(d.h.t.Context(), `select identity_id::text, class from outbox where org = $1`, d.org)
+		if err != nil {
+			return err
+		}
+		var id string
+		var class identity.Class
+		_, err = pgx.ForEachRow(rows, []any{&id, &class}, func() error {
+			classes[id] = class
+			return nil
+		})
+		return err
+	}))
+	return classes
 }
 
 // versions are those of the identities, by name.

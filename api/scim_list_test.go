@@ -139,24 +139,24 @@ func TestSCIMProjection(t *testing.T) {
 		return strings.Join(slices.Sorted(maps.Keys(m)), " ")
 	}
 	const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-	require.Equal(t, "emails groups id meta name schemas "+enterprise+" userName", keys(d.get("/Users/"+id)))
+	require.Equal(t, "active emails groups id meta name schemas "+enterprise+" userName", keys(d.get("/Users/"+id)))
 	for _, test := range []struct{ name, value, want string }{
 		{"attributes", "userName", "id schemas userName"},
 		{"attributes", "USERNAME,name.givenName", "id name schemas userName"},
 		{"attributes", `emails[type eq "work"],meta.version`, "emails id meta schemas"},
 		{"attributes", enterprise + ":department", "id schemas " + enterprise},
 		{"attributes", "shoeSize", "id schemas"},
-		{"excludedAttributes", "emails,groups,meta," + enterprise, "id name schemas userName"},
-		{"excludedAttributes", "id,schemas,name.givenName", "emails groups id meta name schemas " + enterprise + " userName"},
+		{"excludedAttributes", "emails,groups,meta," + enterprise, "active id name schemas userName"},
+		{"excludedAttributes", "id,schemas,name.givenName", "active emails groups id meta name schemas " + enterprise + " userName"},
 	} {
 		require.Equal(t, test.want, keys(d.get(query("/Users/"+id, test.name, test.value))), test.value)
 		list := d.get(query("/Users", test.name, test.value)).is(http.StatusOK)
 		one, err := json.Marshal(list.get("Resources.0"))
 		require.NoError(t, err)
 		require.JSONEq(t, string(d.get(query("/Users/"+id, test.name, test.value)).body), string(one))
-		patched := d.do(http.MethodPatch, query("/Users/"+id, test.name, test.value), patchOf(`{"op":"add","path":"active","value":true}`))
+		patched := d.do(http.MethodPatch, query("/Users/"+id, test.name, test.value), patchOf(`{"op":"add","path":"nickName","value":"A"}`))
 		require.NotEmpty(t, keys(patched))
-		d.patch("/Users/"+id, `{"op":"remove","path":"active"}`).is(http.StatusOK)
+		d.patch("/Users/"+id, `{"op":"remove","path":"nickName"}`).is(http.StatusOK)
 	}
 	short := d.get(query("/Users/"+id, "attributes", "name.givenName,"+enterprise+":department"))
 	require.Nil(t, short.get("name.familyName"))
@@ -193,6 +193,11 @@ func TestSCIMSearch(t *testing.T) {
 	require.Equal(t, []string{all[2], group}, d.get("/?startIndex=3&count=5").ids())
 	require.Equal(t, all[1:], d.get("/?startIndex=2&count=2").ids())
 	require.Equal(t, []string{group}, d.get("/?startIndex=4&count=2&sortBy=userName").ids())
+	require.Equal(t, []string{group, all[2]}, d.get("/?count=2&sortBy=userName&sortOrder=descending").ids(), "who has none comes first")
+	require.Equal(t, []string{group}, d.get("/?count=1&sortBy=members").ids())
+	require.Equal(t, all[:1], d.get(query("/", "filter", `emails[type eq "work"] or userName eq "user0"`)).ids())
+	require.Empty(t, d.get(query("/", "filter", `members[value eq "x"] or emails[type eq "work" and value pr]`)).ids())
+	d.get("/?sortBy=shoeSize").refused(http.StatusBadRequest, "invalidValue")
 	require.Empty(t, d.get("/?startIndex=9").ids())
 	var walked []string
 	for cursor, more := "", true; more; {
@@ -204,6 +209,7 @@ func TestSCIMSearch(t *testing.T) {
 		}
 	}
 	require.Equal(t, append(slices.Clone(all), group), walked)
+	d.post("/.search", fmt.Sprintf(`{"schemas":[%q]}`, strings.ToUpper("urn:ietf:params:scim:api:messages:2.0:SearchRequest"))).is(http.StatusOK)
 
 	for body, scimType := range map[string]string{
 		`[]`: "invalidSyntax", `{"schemas":["urn:x"]}`: "invalidSyntax", fmt.Sprintf(search, `"filter":"x"`): "invalidFilter", fmt.Sprintf(search, `"count":"x"`): "invalidValue",
@@ -212,4 +218,50 @@ func TestSCIMSearch(t *testing.T) {
 	} {
 		d.post("/Users/.search", body).refused(http.StatusBadRequest, scimType)
 	}
+}
+
+// A list of all types is in one order when it is sorted by what they have in common, on whatever page.
+func TestSCIMSearchMergesTypes(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	var all, ids []string
+	for i := range 9 { // externalIds go down as the times of creation go up
+		more := fmt.Sprintf(`"externalId":"x%d"`, 9-i)
+		id := ""
+		if i%3 == 1 {
+			id = d.post("/Groups", fmt.Sprintf(`{"displayName":"Group %d",%s}`, i, more)).is(http.StatusCreated).text("id")
+		} else {
+			id = d.user(fmt.Sprint("user", i), more, fmt.Sprintf(`"displayName":"GROUP %d"`, i))
+		}
+		all, ids = append(all, id), append(ids, id)
+	}
+	without := []string{d.user("without"), d.group("zz without")}
+	reversed := slices.Clone(all)
+	slices.Reverse(reversed)
+	slices.Sort(ids)
+	filter := `externalId pr`
+	for sorting, want := range map[string][]string{
+		"meta.created": all, "externalId": reversed, "id": ids, "displayName": all, "meta.lastModified": all,
+	} {
+		backwards := slices.Clone(want)
+		slices.Reverse(backwards)
+		for order, want := range map[string][]string{"ascending": want, "descending": backwards} {
+			for _, size := range []int{1, 2, 4, 20} {
+				var got []string
+				for start := 1; start <= len(want); start += size {
+					page := d.get(query("/", "filter", filter, "sortBy", sorting, "sortOrder", order, "count", fmt.Sprint(size), "startIndex", fmt.Sprint(start)))
+					got = append(got, page.ids()...)
+					require.InDelta(t, 9, page.get("totalResults"), 0)
+				}
+				require.Equal(t, want, got, "%s %s by %d", sorting, order, size)
+			}
+		}
+	}
+	last := d.get("/?sortBy=externalId&startIndex=10").ids()
+	require.ElementsMatch(t, without, last)
+	require.ElementsMatch(t, without, d.get("/?sortBy=externalId&sortOrder=descending&count=2").ids())
+	require.Empty(t, d.get("/?sortBy=id&startIndex=1000000").ids())
+	require.Empty(t, d.get("/?sortBy=id&count=0").ids())
+	d.get("/?sortBy=id&cursor").refused(http.StatusBadRequest, "invalidValue")
+	d.get("/?sortBy=userName&cursor").is(http.StatusOK)
 }

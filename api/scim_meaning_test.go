@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tenurehq/tenure/internal/identity"
+	"github.com/tenurehq/tenure/internal/lifecycle"
 	"github.com/tenurehq/tenure/internal/store"
 )
 
@@ -97,6 +99,15 @@ var before = map[string]func(m *meaning){
 		m.later()
 		m.request("DELETE")
 	},
+	"two deleted of one externalId": func(m *meaning) {
+		m.active()
+		other := m.post("/Users", m.body("userName", `"eve@acme.example"`, "externalId", `"e2"`, "emails", "", "name", "")).is(http.StatusCreated).text("id")
+		m.patch("/Users/"+other, `{"op":"replace","path":"externalId","value":"e1"}`).is(http.StatusOK)
+		m.later()
+		m.request("DELETE")
+		m.later()
+		m.delete("/Users/" + other).is(http.StatusNoContent)
+	},
 	"in HR":            (*meaning).known,
 	"in HR, left":      func(m *meaning) { m.known(); m.worker("2", "left", `"employeeId":"1","lastDay":"2026-02-02"`) },
 	"in HR and active": func(m *meaning) { m.known(); m.active() },
@@ -130,7 +141,8 @@ func (m *meaning) request(name string) scimAnswer {
 			"title": `{"op":"replace","path":"title","value":"U"}`, "nickName": `{"op":"add","path":"nickName","value":"A"}`,
 			"userName":      `{"op":"replace","path":"userName","value":"ada.king@acme.example"}`,
 			"active: false": `{"op":"replace","value":{"active":false}}`, "active: true": `{"op":"replace","path":"active","value":true}`,
-			`active: "False"`: `{"op":"Replace","path":"active","value":"False"}`,
+			`active: "False"`: `{"op":"Replace","path":"active","value":"False"}`, "remove active": `{"op":"remove","path":"active"}`,
+			"active: null": `{"op":"replace","path":"active","value":null}`, `active: ""`: `{"op":"replace","value":{"active":""}}`,
 			"as Entra deletes": `{"op":"Replace","path":"active","value":"False"},
 				{"op":"Replace","path":"userName","value":"0123456789abcdef0123456789abcdefada@acme.example"}`,
 		}[what]
@@ -143,7 +155,7 @@ func (m *meaning) request(name string) scimAnswer {
 
 func (m *meaning) changed(what string) string {
 	changes, ok := map[string][]string{
-		"": nil, "of the same": nil, "active": nil, "inactive": {"active", "false"}, "without active": {"active", ""}, "without externalId": {"externalId", ""},
+		"": nil, "of the same": nil, "active": nil, "inactive": {"active", "false"}, "without active": {"active", ""}, "active: null": {"active", "null"}, "without externalId": {"externalId", ""},
 		"with another title": {"title", `"U"`}, "with another userName": {"userName", `"ada.king@acme.example"`}, "with another externalId": {"externalId", `"e2"`},
 		"of somebody else with the userName": {"externalId", `"e2"`, "emails", "", "name", ""},
 	}[what]
@@ -204,15 +216,8 @@ func (m *meaning) audited() []string {
 		if err != nil {
 			return err
 		}
-		effects = nil
-		for rows.Next() {
-			var effect string
-			if err := rows.Scan(&effect); err != nil {
-				return err
-			}
-			effects = append(effects, effect)
-		}
-		return rows.Err()
+		effects, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
 	}))
 	return effects
 }
@@ -286,4 +291,77 @@ func TestSCIMManagerComesLater(t *testing.T) {
 			return err
 		}))
 	}
+}
+
+// A User who does not say for active is active, and is found as such.
+func TestSCIMActiveIsTrueUnlessSaid(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	made := d.post("/Users", userOf("ada")).is(http.StatusCreated)
+	require.Equal(t, true, made.get("active"))
+	require.Equal(t, []string{made.text("id")}, d.get(query("/Users", "filter", "active eq true")).ids())
+	require.Equal(t, true, d.put("/Users/"+made.text("id"), userOf("ada", `"title":"T"`)).is(http.StatusOK).get("active"))
+}
+
+// Nobody enforces that an externalId is unique (RFC 7643, section 3.1), and nobody guesses who has it: a second User with it is
+// made, and a person decides who that is. Linked, the person is here as long as one of the Users is active.
+func TestSCIMAnExternalIDOfTwo(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	first := d.user("ada", `"externalId":"1"`)
+	second, third := d.user("ada.king", `"externalId":"1"`), d.user("ada.lovelace", `"externalId":"1"`)
+	require.ElementsMatch(t, []string{first, second, third}, d.get(query("/Users", "filter", `externalId eq "1"`)).ids())
+	require.Equal(t, 1, d.count("identities"))
+	cases := map[string]store.Case{}
+	require.NoError(t, d.h.store.InOrg(t.Context(), "acme", func(tx *store.Tx) error {
+		list, err := tx.Cases(t.Context(), false)
+		for _, c := range list {
+			require.Equal(t, "externalId", c.Rule)
+			require.Equal(t, []uuid.UUID{uuid.MustParse(first)}, c.Candidates)
+			cases[c.EmployeeID] = c
+		}
+		return err
+	}))
+	require.Len(t, cases, 2)
+	resolve := func(user, resolution string) {
+		_, err := d.h.service.ResolveCase(t.Context(), "acme", lifecycle.Caller{Actor: "cli:test"}, cases[user].ID, resolution, uuid.MustParse(first))
+		require.NoError(t, err)
+	}
+	state := func() identity.State {
+		var person store.View
+		require.NoError(t, d.h.store.InOrg(t.Context(), "acme", func(tx *store.Tx) (err error) {
+			person, err = tx.ViewOf(t.Context(), uuid.MustParse(first))
+			return err
+		}))
+		return person.State
+	}
+	resolve(second, lifecycle.ResolveLink)
+	resolve(third, lifecycle.ResolveKeepApart)
+	require.Equal(t, 2, d.count("identities"))
+	d.h.clock.advance(time.Hour)
+	d.delete("/Users/" + first).is(http.StatusNoContent)
+	require.Equal(t, identity.StateActive, state(), "the other User is active")
+	d.patch("/Users/"+second, `{"op":"replace","path":"active","value":false}`).is(http.StatusOK)
+	require.Equal(t, identity.StateLeft, state())
+
+	eve := d.user("eve", `"externalId":"2"`)
+	d.patch("/Users/"+eve, `{"op":"replace","path":"externalId","value":"1"}`).is(http.StatusOK)
+	d.put("/Users/"+eve, userOf("eve", `"externalId":"2"`)).is(http.StatusOK)
+	groups := []string{d.post("/Groups", `{"displayName":"A","externalId":"g"}`).is(http.StatusCreated).text("id"), d.post("/Groups", `{"displayName":"B","externalId":"g"}`).is(http.StatusCreated).text("id")}
+	require.ElementsMatch(t, groups, d.get(query("/Groups", "filter", `externalId eq "g"`)).ids())
+}
+
+// Of two Users with one externalId who come at once only one is a person at once, however close they are.
+func TestSCIMAnExternalIDOfTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	const rounds = 30
+	d := start(t).directory("acme", "")
+	for round := range rounds {
+		statuses := d.atOnce(2, func(i int) scimAnswer {
+			return d.post("/Users", userOf(fmt.Sprintf("user%d.%d", round, i), fmt.Sprintf(`"externalId":"%d"`, round)))
+		})
+		require.Equal(t, map[int]int{201: 2}, statuses)
+	}
+	require.Equal(t, rounds, d.count("identities"))
+	require.Equal(t, rounds, d.count("cases"))
 }

@@ -36,6 +36,7 @@ func TestSCIMClientCredentials(t *testing.T) {
 		got := h.do(r)
 		require.Equal(t, "application/json", got.header.Get("Content-Type"))
 		require.Equal(t, "no-store", got.header.Get("Cache-Control"))
+		require.Equal(t, "no-cache", got.header.Get("Pragma"))
 		return got
 	}
 	right := []string{"grant_type", "client_credentials", "client_id", token.ID.String(), "client_secret", secret}
@@ -45,6 +46,7 @@ func TestSCIMClientCredentials(t *testing.T) {
 		require.Equal(t, http.StatusOK, granted.status, string(granted.body))
 		require.Equal(t, "Bearer", granted.text("token_type"))
 		require.InDelta(t, 3600, granted.get("expires_in"), 0)
+		require.Equal(t, "scim", granted.text("scope"))
 		require.NotContains(t, string(granted.body), secret)
 		client = directory{h: h, org: "acme", token: granted.text("access_token")}
 		require.Equal(t, []string{id}, client.get("/Users").ids())
@@ -70,6 +72,27 @@ func TestSCIMClientCredentials(t *testing.T) {
 		refused := ask(false, test.fields...)
 		require.Equal(t, test.status, refused.status, string(refused.body))
 		require.Equal(t, test.code, refused.text("error"))
+	}
+	for name, test := range map[string]struct{ form, basicID, code string }{
+		"sent twice":           {url.Values{"grant_type": {"client_credentials", "client_credentials"}, "client_id": {token.ID.String()}, "client_secret": {secret}}.Encode(), "", "invalid_request"},
+		"both ways":            {url.Values{"grant_type": {"client_credentials"}, "client_id": {token.ID.String()}, "client_secret": {secret}}.Encode(), token.ID.String(), "invalid_request"},
+		"as two clients":       {url.Values{"grant_type": {"client_credentials"}, "client_id": {hrToken.ID.String()}}.Encode(), token.ID.String(), "invalid_request"},
+		"its id beside Basic":  {url.Values{"grant_type": {"client_credentials"}, "client_id": {token.ID.String()}, "client_secret": {""}}.Encode(), token.ID.String(), ""},
+		"its scope":            {"grant_type=client_credentials&scope=scim", token.ID.String(), ""},
+		"no scope in a way":    {"grant_type=client_credentials&scope=", token.ID.String(), ""},
+		"another scope":        {"grant_type=client_credentials&scope=scim+admin", token.ID.String(), "invalid_scope"},
+		"a scope that is none": {"grant_type=client_credentials&scope=x", token.ID.String(), "invalid_scope"},
+	} {
+		r := h.request(http.MethodPost, "/scim/v2/token", "", "application/x-www-form-urlencoded", test.form)
+		if test.basicID != "" {
+			r.SetBasicAuth(test.basicID, secret)
+		}
+		got := h.do(r)
+		if test.code == "" {
+			require.Equal(t, http.StatusOK, got.status, "%s: %s", name, got.body)
+			continue
+		}
+		got.isError(http.StatusBadRequest, test.code)
 	}
 	d.post("/token", "{}").isError(http.StatusBadRequest, "invalid_request")
 	d.get("/token").refused(http.StatusMethodNotAllowed, "")

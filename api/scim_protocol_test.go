@@ -13,6 +13,7 @@ import (
 
 	"github.com/tenurehq/tenure/api"
 	"github.com/tenurehq/tenure/api/scim"
+	scimschema "github.com/tenurehq/tenure/internal/scim"
 	"github.com/tenurehq/tenure/internal/store"
 )
 
@@ -96,9 +97,9 @@ func TestSCIMMethods(t *testing.T) {
 	d := start(t).directory("acme", "")
 	id := d.user("ada")
 	for path, allowed := range map[string]string{
-		"/Users": "GET, POST", "/Users/" + id: "DELETE, GET, PATCH, PUT", "/Groups": "GET, POST", "/ServiceProviderConfig": "GET", "/Schemas": "GET",
-		"/ResourceTypes": "GET", "/ResourceTypes/User": "GET", "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User": "GET", "/Bulk": "POST",
-		"/.search": "POST", "/Users/.search": "POST", "/": "GET", "": "GET",
+		"/Users": "GET, HEAD, POST", "/Users/" + id: "DELETE, GET, HEAD, PATCH, PUT", "/Groups": "GET, HEAD, POST", "/ServiceProviderConfig": "GET, HEAD",
+		"/Schemas": "GET, HEAD", "/ResourceTypes": "GET, HEAD", "/ResourceTypes/User": "GET, HEAD", "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User": "GET, HEAD",
+		"/Bulk": "POST", "/.search": "POST", "/Users/.search": "POST", "/": "GET, HEAD", "": "GET, HEAD",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
 			if strings.Contains(allowed, method) {
@@ -108,7 +109,17 @@ func TestSCIMMethods(t *testing.T) {
 			require.Equal(t, allowed, answer.header.Get("Allow"), path)
 		}
 		d.do("BREW", path, "").refused(http.StatusNotImplemented, "")
-		require.Equal(t, http.StatusMethodNotAllowed, d.do(http.MethodHead, path, "").status)
+		head := d.do(http.MethodHead, path, "")
+		require.Empty(t, head.body)
+		if !strings.Contains(allowed, http.MethodHead) {
+			require.Equal(t, http.StatusMethodNotAllowed, head.status)
+			continue
+		}
+		get := d.get(path).is(http.StatusOK)
+		require.Equal(t, http.StatusOK, head.status)
+		for _, name := range []string{"Content-Type", "Content-Length", "ETag", "Location", "Content-Location"} {
+			require.Equal(t, get.header.Get(name), head.header.Get(name), "%s of %s", name, path)
+		}
 	}
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch} {
 		d.do(method, "/Me", "").refused(http.StatusNotImplemented, "")
@@ -132,7 +143,12 @@ func TestSCIMLocations(t *testing.T) {
 		answer := scimAnswer{d.h.do(r), d.h.log}.is(http.StatusOK)
 		require.Equal(t, scheme+"://tenure.example.com/scim/v2/Users/"+id, answer.text("meta.location"))
 		require.Equal(t, answer.text("meta.location"), answer.header.Get("Location"))
+		require.Equal(t, answer.text("meta.location"), answer.header.Get("Content-Location")) // RFC 7643, section 3.1
 	}
+	for _, write := range []scimAnswer{d.post("/Users", userOf("bob")), d.put("/Users/"+id, userOf("ada")), d.patch("/Users/"+id, `{"op":"add","path":"title","value":"T"}`)} {
+		require.Equal(t, write.text("meta.location"), write.header.Get("Content-Location"))
+	}
+	require.Empty(t, d.delete("/Users/"+id).is(http.StatusNoContent).header.Get("Content-Location"))
 }
 
 func TestSCIMContentTypes(t *testing.T) {
@@ -211,6 +227,7 @@ func TestSCIMDiscovery(t *testing.T) {
 	require.InDelta(t, 10<<20, config.get("bulk.maxPayloadSize"), 0)
 	require.Equal(t, "oauthbearertoken", config.text("authenticationSchemes.0.type"))
 	require.Equal(t, true, config.get("pagination.cursor"))
+	require.Nil(t, config.get("pagination.cursorTimeout"), "they do not expire")
 	require.Equal(t, h.url+"/scim/v2/ServiceProviderConfig", config.text("meta.location"))
 
 	types := d.get("/ResourceTypes").is(http.StatusOK)
@@ -232,9 +249,10 @@ func TestSCIMDiscovery(t *testing.T) {
 		require.Equal(t, urn, d.get("/Schemas/"+urn).is(http.StatusOK).text("id"))
 	}
 	require.Equal(t, []string{"urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:core:2.0:Group",
-		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", "urn:ietf:params:scim:schemas:extension:acme:2.0:User"}, urns)
+		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", "urn:ietf:params:scim:schemas:extension:acme:2.0:User",
+		scimschema.ConfigSchema, scimschema.ResourceTypeSchema, scimschema.SchemaSchema}, urns)
 	other.get("/Schemas/urn:ietf:params:scim:schemas:extension:acme:2.0:User").refused(http.StatusNotFound, "")
-	require.Len(t, other.get("/Schemas").is(http.StatusOK).items("Resources"), 3)
+	require.Len(t, other.get("/Schemas").is(http.StatusOK).items("Resources"), 6)
 	for _, path := range []string{"/Schemas", "/ResourceTypes", "/ServiceProviderConfig"} {
 		d.get(path+"?filter=id%20pr").refused(http.StatusForbidden, "")
 	}

@@ -24,7 +24,7 @@ type pace struct {
 
 const (
 	paceFirst = 8
-	paceLeast = 2
+	paceLeast = 4
 	paceMost  = 256
 	// paceWindow is how long the least wait is remembered: a cluster that has become slower is not taken for a queue for
 	// ever.

@@ -211,7 +211,7 @@ func (r *relay) deliver(ctx context.Context, p store.Poke) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	stage := lifecycle.StageOf(p.State, p.Fresh)
-	changed := workflows.Changed{Seq: p.Version, Urgent: p.Class == identity.ClassLeave}
+	changed := workflows.Changed{Seq: p.Version, Urgent: p.Class == identity.ClassLeave, Request: p.Request}
 	if p.Due != nil {
 		changed.Due = *p.Due
 	}
@@ -222,6 +222,7 @@ func (r *relay) deliver(ctx context.Context, p store.Poke) error {
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		Priority:              workflows.PriorityOf(p.Class, p.Org),
 		StaticSummary:         summary(stage),
+		Memo:                  memo(p),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			workflows.AttributeOrg.ValueSet(p.Org),
 			workflows.AttributeIdentity.ValueSet(p.Identity.String()),
@@ -252,6 +253,14 @@ func (r *relay) raise(ctx context.Context, id string) error {
 		return nil // it has ended already, which only a settled leave does
 	}
 	return err
+}
+
+// memo names the request that a run begins for, if it was one.
+func memo(p store.Poke) map[string]any {
+	if p.Request == "" {
+		return nil
+	}
+	return map[string]any{workflows.MemoRequest: p.Request}
 }
 
 func summary(stage workflows.Stage) string {

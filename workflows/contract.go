@@ -4,6 +4,7 @@
 package workflows
 
 import (
+	"cmp"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -73,6 +74,9 @@ type Input struct {
 	Changed Changed `json:"changed,omitzero"`
 }
 
+// MemoRequest is where a run's memo has the id of the request that began it. The audit has it too, with the identity.
+const MemoRequest = "TenureRequestId"
+
 // Changed says that there is something new to look at.
 type Changed struct {
 	// Seq is the identity's version that asked for the poke. Plan refuses a Seq above the row's version, which means
@@ -82,11 +86,13 @@ type Changed struct {
 	Due time.Time `json:"due,omitzero"`
 	// Urgent says that it is about a leave.
 	Urgent bool `json:"urgent,omitempty"`
+	// Request is the id of the request that asked for it, for those who read the history; nothing is decided by it.
+	Request string `json:"request,omitempty"`
 }
 
 // merge keeps what is newest in both.
 func (c Changed) merge(other Changed) Changed {
-	return Changed{Seq: max(c.Seq, other.Seq), Due: laterOf(c.Due, other.Due), Urgent: c.Urgent || other.Urgent}
+	return Changed{Seq: max(c.Seq, other.Seq), Due: laterOf(c.Due, other.Due), Urgent: c.Urgent || other.Urgent, Request: cmp.Or(other.Request, c.Request)}
 }
 
 func laterOf(a, b time.Time) time.Time {

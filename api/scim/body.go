@@ -30,7 +30,8 @@ func (s *server) body(w http.ResponseWriter, r *http.Request, limit int64) (body
 	if r.ContentLength > limit {
 		return nil, done, tooLarge(limit)
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // a connection that has none, as in HTTP/2, has limits of its own
+	allow(w, time.Now().Add(bodyTimeout))
+	defer allow(w, time.Time{}) // net/http would take the end of the time, while we work, for the client's going away
 	reader := http.MaxBytesReader(w, r.Body, limit)
 	body, err = io.ReadAll(io.LimitReader(reader, smallBody))
 	if err == nil && len(body) == smallBody {
@@ -50,6 +51,39 @@ func (s *server) body(w http.ResponseWriter, r *http.Request, limit int64) (body
 		return nil, func() {}, tooLarge(limit)
 	}
 	return nil, func() {}, scim.Errorf(http.StatusBadRequest, scim.InvalidSyntax, "The body could not be read to its end.")
+}
+
+// allow says until when a client may send. A connection that has no such time, as in HTTP/2, has limits of its own.
+func allow(w http.ResponseWriter, until time.Time) {
+	_ = http.NewResponseController(w).SetReadDeadline(until)
+}
+
+// maxUnread is how much is read, in bytes, of a body that the answer does not depend on.
+const maxUnread = 32 << 20
+
+// unread is a request's body of which something may be left when the answer is known. Many clients send all of it before they
+// read, and get a reset connection in the place of the answer when we close ours before (RFC 9112, section 9.6).
+type unread struct {
+	io.ReadCloser
+
+	begun, failed bool
+}
+
+func (u *unread) Read(p []byte) (int, error) {
+	u.begun = true
+	n, err := u.ReadCloser.Read(p)
+	u.failed = u.failed || err != nil && !errors.Is(err, io.EOF)
+	return n, err
+}
+
+// drain takes what is left and keeps none of it. A client that still waits to be asked for the body reads our answer instead.
+func (u *unread) drain(w http.ResponseWriter, r *http.Request) {
+	if u.failed || r.ContentLength > maxUnread || !u.begun && r.Header.Get("Expect") != "" {
+		return
+	}
+	allow(w, time.Now().Add(bodyTimeout))
+	_, _ = io.CopyN(io.Discard, u.ReadCloser, maxUnread)
+	allow(w, time.Time{})
 }
 
 func tooLarge(limit int64) error {

@@ -2,14 +2,16 @@ package scim
 
 import (
 	"context"
-	"maps"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/tenurehq/tenure/internal/identity"
 	"github.com/tenurehq/tenure/internal/policy"
 	"github.com/tenurehq/tenure/internal/scim"
 )
@@ -17,6 +19,8 @@ import (
 // bulk does many operations by one request (RFC 7644, section 3.7). Each is a transaction of its own, and is done in the
 // order of the request but for those that others refer to, which are done before them.
 func (s *server) bulk(c call, w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := longer(r.Context(), bulkTime)
+	defer cancel()
 	body, done, err := c.body(w, r, maxBulkBody)
 	defer done()
 	if err != nil {
@@ -26,7 +30,7 @@ func (s *server) bulk(c call, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rules, err := c.service.DirectoryRules(r.Context(), c.org)
+	rules, err := c.service.DirectoryRules(ctx, c.org)
 	if err != nil {
 		return err
 	}
@@ -34,17 +38,26 @@ func (s *server) bulk(c call, w http.ResponseWriter, r *http.Request) error {
 		return scim.Errorf(http.StatusForbidden, "", "The organization's provisioning mode is %q: SCIM writes are accepted in mode %q.", rules.Mode, policy.ModeSCIM)
 	}
 	b := newBulk(c, request)
-	for i := range b.jobs {
-		if b.stopped() {
-			break
-		}
-		b.do(r.Context(), i)
-	}
-	b.complete(r.Context())
+	b.all(ctx)
 	return showDocument(w, struct {
 		Schemas    []string     `json:"schemas"`
 		Operations []bulkResult `json:"Operations"`
 	}{[]string{bulkResponseSchema}, b.results()})
+}
+
+// bulkTime is how long a Bulk request may take in all: more than any other, since it is many, and less than the server gives
+// itself to answer (api.NewServer).
+const bulkTime = 100 * time.Second
+
+// longer is a context that ends when the client goes away, or after its own time, and not with the time of other requests.
+func longer(request context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(request), limit)
+	stop := context.AfterFunc(request, func() {
+		if errors.Is(request.Err(), context.Canceled) {
+			cancel()
+		}
+	})
+	return ctx, func() { stop(); cancel() }
 }
 
 // bulk is a Bulk request at work.
@@ -56,6 +69,7 @@ type bulk struct {
 	errors       int
 	defines      map[string]int    // the job that a bulkId names
 	ids          map[string]string // the resources that bulkIds stand for, once they are there
+	open         []int             // jobs whose resources still lack what they refer to
 }
 
 // bulkJob is one operation and what came of it.
@@ -68,8 +82,8 @@ type bulkJob struct {
 	state  jobState
 	made   result
 	err    *scim.Error
-	// open says that the resource was made without what it refers to, because that refers to the resource.
-	open bool
+	// sent is what the resource was made with when that lacked what it refers to, because that refers to the resource.
+	sent []byte
 }
 
 type jobState int
@@ -138,6 +152,9 @@ func (j *bulkJob) read(defined func(id string) bool) {
 	if hasTarget {
 		j.target = path[1]
 	}
+	if j.method == http.MethodPatch && j.data[0] == '[' {
+		j.data = slices.Concat([]byte(`{"Operations":`), j.data, []byte("}")) // as in the example of RFC 7644, section 3.7.3
+	}
 	j.refers = references(j.data, defined)
 	if id, ok := strings.CutPrefix(j.target, referencePrefix); ok && defined(id) {
 		j.refers = append(j.refers, id)
@@ -146,6 +163,25 @@ func (j *bulkJob) read(defined func(id string) bool) {
 
 func badOperation(detail string) *scim.Error {
 	return scim.Errorf(http.StatusBadRequest, scim.InvalidValue, "%s", detail)
+}
+
+// all does the operations.
+func (b *bulk) all(ctx context.Context) {
+	for i := range b.jobs {
+		if b.stopped() {
+			break
+		}
+		b.do(ctx, i)
+	}
+	for _, i := range b.open { // others failed so often that these were not reached
+		b.fail(&b.jobs[i], badOperation("It refers to the operation of a bulkId that was not done: the resource was made without it."))
+	}
+}
+
+// fail ends an operation with an error.
+func (b *bulk) fail(j *bulkJob, err *scim.Error) {
+	j.err = err
+	b.errors++
 }
 
 func (b *bulk) stopped() bool { return b.failOnErrors > 0 && b.errors >= b.failOnErrors }
@@ -172,38 +208,65 @@ func (b *bulk) do(ctx context.Context, i int) {
 		b.run(ctx, j)
 	}
 	j.state = ended
-	if j.err != nil {
+	switch {
+	case j.err != nil:
 		b.errors++
-		return
-	}
-	if j.method == http.MethodPost {
+	case j.method == http.MethodPost:
 		b.ids[j.id] = j.made.id.String()
+		if j.sent != nil {
+			b.open = append(b.open, i)
+		}
 	}
+	b.complete(ctx)
 }
 
 // run does an operation whose references are resolved, as far as they can be.
 func (b *bulk) run(ctx context.Context, j *bulkJob) {
-	for _, id := range j.refers {
-		of := &b.jobs[b.defines[id]]
-		if of.state == ended && of.err != nil {
-			j.err = scim.Errorf(http.StatusBadRequest, scim.InvalidValue, "It refers to the operation of a bulkId that failed.")
-			return
-		}
-		j.open = j.open || of.state != ended
+	if ctx.Err() != nil {
+		j.err = scim.Errorf(http.StatusServiceUnavailable, "", "The time for the request was over before this operation: it was not done. Send it again.")
+		return
 	}
+	known, failed := b.referred(j)
+	if failed {
+		j.err = badOperation("It refers to the operation of a bulkId that failed.")
+		return
+	}
+	data := resolve(j.data, b.ids)
 	c := b.call
-	c.partial = j.open
-	made, err := b.perform(ctx, c, j)
+	if c.partial = !known; c.partial {
+		j.sent = data
+	}
+	made, err := b.perform(ctx, c, j, data)
 	if err != nil {
-		j.err = b.refusal(ctx, err)
+		j.err = b.refused(ctx, err)
 		return
 	}
 	j.made = made
 }
 
-// perform does an operation with the references that are known by now.
-func (b *bulk) perform(ctx context.Context, c call, j *bulkJob) (result, error) {
-	data, hidden := resolve(j.data, b.ids), view{none: true}
+// refused is the error of an operation. One that the end of the time cut off may have been done all the same.
+func (b *bulk) refused(ctx context.Context, err error) *scim.Error {
+	if ctx.Err() != nil {
+		return scim.Errorf(http.StatusServiceUnavailable, "",
+			"The time for the request was over during this operation: it may or may not have been done. Send it again.")
+	}
+	return b.refusal(ctx, err)
+}
+
+// referred says whether all that an operation refers to is there, and whether some of it never will be.
+func (b *bulk) referred(j *bulkJob) (known, failed bool) {
+	known = true
+	for _, id := range j.refers {
+		of := &b.jobs[b.defines[id]]
+		known = known && of.state == ended
+		failed = failed || of.state == ended && b.ids[id] == ""
+	}
+	return known, failed
+}
+
+// perform does an operation with these data.
+func (b *bulk) perform(ctx context.Context, c call, j *bulkJob, data []byte) (result, error) {
+	hidden := view{none: true}
 	if j.method == http.MethodPost {
 		return j.kind.create(ctx, c, data, hidden)
 	}
@@ -230,20 +293,29 @@ func (b *bulk) perform(ctx context.Context, c call, j *bulkJob) (result, error) 
 	}
 }
 
-// complete gives resources that refer to each other what they were made without (RFC 7644, section 3.7.1).
+// complete gives resources that refer to each other what they were made without (RFC 7644, section 3.7.1), as soon as it is
+// there: later operations of the request come after it.
 func (b *bulk) complete(ctx context.Context) {
-	for i := range b.jobs {
+	b.open = slices.DeleteFunc(b.open, func(i int) bool {
 		j := &b.jobs[i]
-		if !j.open || j.err != nil {
-			continue
+		known, failed := b.referred(j)
+		switch {
+		case !known:
+			return false
+		case failed:
+			b.fail(j, badOperation("It refers to the operation of a bulkId that failed: the resource was made without it."))
+			return true
 		}
-		made, err := j.kind.replace(ctx, b.call, edit{id: j.made.id, body: resolve(j.data, b.ids), view: view{none: true}})
-		if err != nil {
-			j.err = b.refusal(ctx, err)
-			continue
+		made, err := j.kind.complete(ctx, b.call, edit{id: j.made.id, body: resolve(j.data, b.ids), view: view{none: true}}, j.sent)
+		switch {
+		case identity.ErrorCode(err) == identity.NotFound: // somebody deleted it meanwhile
+		case err != nil:
+			b.fail(j, b.refused(ctx, err))
+		default:
+			j.made.version = made.version
 		}
-		j.made.version = made.version
-	}
+		return true
+	})
 }
 
 // results are those of the operations that were done.
@@ -269,30 +341,4 @@ func (b *bulk) results() []bulkResult {
 		results = append(results, r)
 	}
 	return results
-}
-
-// known leaves out the members that are not there yet.
-func (c call) known(members []scim.Member) []scim.Member {
-	if !c.partial {
-		return members
-	}
-	return slices.DeleteFunc(slices.Clone(members), func(m scim.Member) bool { return strings.HasPrefix(m.Value, referencePrefix) })
-}
-
-// knownManager leaves out the manager who is not there yet.
-func (c call) knownManager(r scim.Resource) scim.Resource {
-	enterprise := r.Extension(scim.EnterpriseSchema)
-	manager, _ := enterprise["manager"].(map[string]any)
-	if id, _ := manager["value"].(string); !c.partial || !strings.HasPrefix(id, referencePrefix) {
-		return r
-	}
-	r = maps.Clone(r)
-	rest := maps.Clone(enterprise)
-	delete(rest, "manager")
-	if len(rest) == 0 {
-		delete(r, scim.EnterpriseSchema)
-	} else {
-		r[scim.EnterpriseSchema] = rest
-	}
-	return r
 }

@@ -1,9 +1,11 @@
 package scim
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -107,4 +109,36 @@ func TestHasKey(t *testing.T) {
 	} {
 		require.Equal(t, want, hasKey([]byte(stored), urn), stored)
 	}
+}
+
+// What is not begun before the time is over is not done, and is told so; a client that goes away ends it at once, and the end
+// of another request's time does not.
+func TestBulkTakesItsTime(t *testing.T) {
+	t.Parallel()
+	body := `{"schemas":["` + bulkRequestSchema + `"],"Operations":[
+		{"method":"POST","path":"/Users","bulkId":"a","data":{"userName":"x","nickName":"bulkId:a"}},{"method":"DELETE","path":"/Users/bulkId:a"},{"method":"GET"}]}`
+	request, err := readBulk([]byte(body))
+	require.NoError(t, err)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	b := newBulk(call{server: &server{}}, request)
+	b.all(over)
+	results := b.results()
+	require.Len(t, results, 3)
+	require.Equal(t, "503", results[0].Status)
+	require.Contains(t, results[0].Response.Detail, "was not done")
+	require.Equal(t, "503", results[1].Status)
+	require.Equal(t, "400", results[2].Status)
+
+	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	own, done := longer(short, time.Minute)
+	defer done()
+	<-short.Done()
+	require.NoError(t, own.Err())
+	client, leave := context.WithCancel(t.Context())
+	own, done = longer(client, time.Minute)
+	defer done()
+	leave()
+	<-own.Done()
 }

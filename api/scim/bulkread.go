@@ -47,15 +47,14 @@ func readBulk(body []byte) (bulkRequest, error) {
 		return b, badBulk("The body is not valid UTF-8.")
 	}
 	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))))
+	named := false
 	err := readObject(d, map[string]func() error{
 		"schemas": func() error {
 			var schemas []string
 			if err := d.Decode(&schemas); err != nil {
 				return err
 			}
-			if !slices.ContainsFunc(schemas, func(urn string) bool { return strings.EqualFold(urn, bulkRequestSchema) }) {
-				return badBulk("schemas must have %s.", bulkRequestSchema)
-			}
+			named = hasURN(schemas, bulkRequestSchema)
 			return nil
 		},
 		"failonerrors": func() error { return d.Decode(&b.failOnErrors) },
@@ -69,12 +68,19 @@ func readBulk(body []byte) (bulkRequest, error) {
 		return b, err
 	case err != nil:
 		return b, badBulk("The body is malformed at byte %d.", d.InputOffset())
+	case !named:
+		return b, badBulk("schemas must have %s.", bulkRequestSchema)
 	case b.failOnErrors < 0:
 		return b, scim.Errorf(http.StatusBadRequest, scim.InvalidValue, "failOnErrors must not be negative.")
 	case len(b.operations) == 0:
 		return b, badBulk("Operations must be a list of operations.")
 	}
 	return b, nil
+}
+
+// hasURN says whether the schemas of a request have this one, in any case.
+func hasURN(schemas []string, urn string) bool {
+	return slices.ContainsFunc(schemas, func(s string) bool { return strings.EqualFold(s, urn) })
 }
 
 func (b *bulkRequest) readOperations(d *json.Decoder) error {

@@ -3,7 +3,11 @@ package scim
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
+
+	"github.com/tenurehq/tenure/internal/scim"
 )
 
 // A reference to a resource that the same Bulk request makes stands where its id would: "bulkId:" and the bulkId of the
@@ -99,4 +103,30 @@ func quoted(text string) []byte {
 		panic(err) // a text is always JSON
 	}
 	return raw
+}
+
+// known leaves out the members that are not there yet.
+func (c call) known(members []scim.Member) []scim.Member {
+	if !c.partial {
+		return members
+	}
+	return slices.DeleteFunc(slices.Clone(members), func(m scim.Member) bool { return strings.HasPrefix(m.Value, referencePrefix) })
+}
+
+// knownManager leaves out the manager who is not there yet.
+func (c call) knownManager(r scim.Resource) scim.Resource {
+	enterprise := r.Extension(scim.EnterpriseSchema)
+	manager, _ := enterprise["manager"].(map[string]any)
+	if id, _ := manager["value"].(string); !c.partial || !strings.HasPrefix(id, referencePrefix) {
+		return r
+	}
+	r = maps.Clone(r)
+	rest := maps.Clone(enterprise)
+	delete(rest, "manager")
+	if len(rest) == 0 {
+		delete(r, scim.EnterpriseSchema)
+	} else {
+		r[scim.EnterpriseSchema] = rest
+	}
+	return r
 }

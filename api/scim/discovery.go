@@ -3,7 +3,9 @@ package scim
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-chi/chi/v5"
 
@@ -99,9 +101,11 @@ func (s *server) schema(c call, w http.ResponseWriter, r *http.Request) error {
 	return scim.Errorf(http.StatusNotFound, "", "There is no such schema: /Schemas lists them.")
 }
 
+var discoverySchemas = sync.OnceValue(scim.DiscoverySchemas)
+
 func schemasOf(rules policy.Provisioning) []scim.Schema {
 	group := scim.GroupType()
-	return append([]scim.Schema{rules.Users.Schema, group.Schema}, rules.Users.Extensions...)
+	return slices.Concat([]scim.Schema{rules.Users.Schema, group.Schema}, rules.Users.Extensions, discoverySchemas())
 }
 
 func showDocument(w http.ResponseWriter, document any) error {

@@ -3,6 +3,7 @@ package scim
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -120,6 +121,31 @@ func (k groups) patch(ctx context.Context, c call, in edit) (result, error) {
 		return result{id: g.ID, version: g.Version, status: http.StatusNoContent}, nil
 	}
 	return k.written(ctx, c, http.StatusOK, g, projection, in.view)
+}
+
+func (k groups) complete(ctx context.Context, c call, in edit, was []byte) (result, error) {
+	g, err := c.changeGroup(ctx, in, func(rules policy.Provisioning, stored store.ScimGroup) (lifecycle.DirectoryGroupEdit, error) {
+		made, err := scim.Decode(scim.GroupType(), was, c.options(rules))
+		if err != nil {
+			return lifecycle.DirectoryGroupEdit{}, err
+		}
+		full, err := scim.Decode(scim.GroupType(), in.body, c.options(rules))
+		if err != nil {
+			return lifecycle.DirectoryGroupEdit{}, err
+		}
+		edit, err := applied(stored, func(stored scim.Resource) (scim.Resource, bool, error) {
+			next, changed := scim.Complete(stored, made.Resource, full.Resource)
+			return next, changed, nil
+		})
+		had := map[string]bool{}
+		for _, m := range made.Members {
+			had[m.Value] = true
+		}
+		missing := slices.DeleteFunc(full.Members, func(m scim.Member) bool { return had[m.Value] })
+		edit.Members = []scim.MemberOperation{{Op: scim.AddMembers, Members: missing}}
+		return edit, err
+	})
+	return result{id: g.ID, version: g.Version, status: http.StatusOK}, err
 }
 
 // changeGroup changes one Group on its condition.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -111,6 +112,9 @@ type page struct {
 	nextCursor string
 }
 
+// roomAtOnce bounds the memory, in bytes, that is got for a page before it is needed.
+const roomAtOnce = 1 << 20
+
 // pageOf writes the resources into one piece of memory.
 func pageOf[T any](found store.ScimPage[T], write func(dst []byte, one *T) ([]byte, error)) (page, error) {
 	p := page{total: found.Total, nextCursor: found.NextCursor, resources: make([][]byte, len(found.Resources))}
@@ -122,6 +126,9 @@ func pageOf[T any](found store.ScimPage[T], write func(dst []byte, one *T) ([]by
 			return page{}, err
 		}
 		p.resources[i] = room[start:len(room):len(room)]
+		if i == 0 { // the others are likely to be as long
+			room = slices.Grow(room, min(len(room)*len(found.Resources)*5/4, roomAtOnce))
+		}
 	}
 	return p, nil
 }

@@ -23,6 +23,8 @@ type kind interface {
 	create(ctx context.Context, c call, body []byte, v view) (result, error)
 	replace(ctx context.Context, c call, in edit) (result, error)
 	patch(ctx context.Context, c call, in edit) (result, error)
+	// complete gives a resource what a Bulk request made it without: was is the body that it was made with.
+	complete(ctx context.Context, c call, in edit, was []byte) (result, error)
 	remove(ctx context.Context, c call, id uuid.UUID, when condition) error
 	list(ctx context.Context, c call, q query) (page, error)
 }
@@ -184,13 +186,15 @@ func (c call) write(w http.ResponseWriter, r *http.Request, k kind, do func(ctx 
 	return c.show(w, k, made)
 }
 
-// show answers with a resource, and where it is (RFC 7644, sections 3.3 and 3.4.1).
+// show answers with a resource, and where it is (RFC 7644, sections 3.3 and 3.4.1; RFC 7643, section 3.1, of meta.location).
 func (c call) show(w http.ResponseWriter, k kind, made result) error {
-	w.Header().Set("Location", c.location(k, made.id))
+	at := c.location(k, made.id)
+	w.Header().Set("Location", at)
 	if made.status == http.StatusNoContent {
 		w.WriteHeader(made.status)
 		return nil
 	}
+	w.Header().Set("Content-Location", at)
 	return answer(w, made.status, made.body)
 }
 

@@ -25,6 +25,11 @@ import (
 // whether they ask too often. Nothing is answered before that but the ServiceProviderConfig and a request for a token.
 func (s *server) enter(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil && r.Body != http.NoBody {
+			body := &unread{ReadCloser: r.Body}
+			r.Body = body
+			defer body.drain(w, r)
+		}
 		at := chi.RouteContext(r.Context())
 		path, readable := plainPath(r.URL.Path)
 		at.RoutePath = path
@@ -107,8 +112,12 @@ func (p *pace) wait(token uuid.UUID) int {
 	return int(math.Ceil(delay.Seconds()))
 }
 
-// route adds a path with its methods; others are answered 405 with those in Allow (RFC 9110, section 15.5.6).
+// route adds a path with its methods; others are answered 405 with those in Allow (RFC 9110, section 15.5.6). What has GET
+// has HEAD (section 9.1): net/http leaves out the content.
 func (s *server) route(r chi.Router, pattern string, by methods) {
+	if get, ok := by[http.MethodGet]; ok {
+		by[http.MethodHead] = get
+	}
 	allow := strings.Join(slices.Sorted(maps.Keys(by)), ", ")
 	r.HandleFunc(pattern, s.handle(func(c call, w http.ResponseWriter, r *http.Request) error {
 		if h, ok := by[r.Method]; ok {

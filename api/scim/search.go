@@ -1,9 +1,7 @@
 package scim
 
 import (
-	"context"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -20,7 +18,7 @@ func queryByBody(body []byte) (query, error) {
 	for name, value := range given {
 		fields[strings.ToLower(name)] = value
 	}
-	if schemas, err := fields.texts("schemas"); err != nil || len(schemas) > 0 && !slices.Contains(schemas, searchSchema) {
+	if schemas, err := fields.texts("schemas"); err != nil || len(schemas) > 0 && !hasURN(schemas, searchSchema) {
 		return query{}, scim.Errorf(http.StatusBadRequest, scim.InvalidSyntax, "schemas must have %s.", searchSchema)
 	}
 	var q query
@@ -72,57 +70,4 @@ func (f searchFields) texts(name string) ([]string, error) {
 		}
 	}
 	return texts, nil
-}
-
-// searchAllByQuery and searchAllByBody list all resources, whatever their type (RFC 7644, section 3.4.2.1).
-func (s *server) searchAllByQuery(c call, w http.ResponseWriter, r *http.Request) error {
-	return byQuery(searchAll)(c, w, r)
-}
-
-func (s *server) searchAllByBody(c call, w http.ResponseWriter, r *http.Request) error {
-	return byBody(searchAll)(c, w, r)
-}
-
-// searchAll lists the Users, then the Groups, each in the order that was asked for.
-func searchAll(ctx context.Context, c call, q query) (page, error) {
-	q.root = true
-	if q.cursor != nil {
-		return searchAllByCursor(ctx, c, q)
-	}
-	all, err := users{}.list(ctx, c, q)
-	if err != nil {
-		return page{}, err
-	}
-	before := *all.total
-	q.startIndex = max(1, q.startIndex-before)
-	q.count -= len(all.resources)
-	rest, err := groups{}.list(ctx, c, q)
-	if err != nil {
-		return page{}, err
-	}
-	total := before + *rest.total
-	return page{total: &total, resources: append(all.resources, rest.resources...)}, nil
-}
-
-// groupCursor begins the cursors of the second part of such a list.
-const groupCursor = "g."
-
-// searchAllByCursor has the Users in the first pages and the Groups in the later ones.
-func searchAllByCursor(ctx context.Context, c call, q query) (page, error) {
-	at, inGroups := strings.CutPrefix(*q.cursor, groupCursor)
-	q.cursor = &at
-	if !inGroups {
-		p, err := users{}.list(ctx, c, q)
-		p.total = nil // that of the Users alone
-		if p.nextCursor == "" {
-			p.nextCursor = groupCursor
-		}
-		return p, err
-	}
-	p, err := groups{}.list(ctx, c, q)
-	p.total = nil
-	if p.nextCursor != "" {
-		p.nextCursor = groupCursor + p.nextCursor
-	}
-	return p, err
 }

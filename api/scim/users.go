@@ -81,6 +81,22 @@ func (k users) patch(ctx context.Context, c call, in edit) (result, error) {
 	})
 }
 
+func (k users) complete(ctx context.Context, c call, in edit, was []byte) (result, error) {
+	without := c
+	without.partial = true
+	return changeUser(ctx, c, k, in, func(rules policy.Provisioning) (userChange, error) {
+		made, err := scim.Decode(rules.Users, was, c.options(rules))
+		if err != nil {
+			return userChange{}, err
+		}
+		full, err := scim.Decode(rules.Users, in.body, c.options(rules))
+		return userChange{func(stored scim.Resource) (scim.Resource, bool, error) {
+			next, changed := scim.Complete(stored, without.knownManager(made.Resource), full.Resource)
+			return next, changed, nil
+		}, nil}, err
+	})
+}
+
 // userChange is what a body makes of a User.
 type userChange struct {
 	apply   func(stored scim.Resource) (scim.Resource, bool, error)

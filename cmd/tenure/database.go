@@ -13,7 +13,7 @@ func (a *app) withStore(ctx context.Context, fn func(s *store.Store) error) erro
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(ctx, store.Options{URL: url, MaxConns: 2, UrgentConns: 1})
+	s, err := store.Open(ctx, store.Options{URL: url, MaxConns: 2, UrgentConns: 1, Actor: cliActor()})
 	if err != nil {
 		return err
 	}

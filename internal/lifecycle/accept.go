@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,6 +35,7 @@ func (s *Service) Accept(ctx context.Context, org string, caller Caller, event i
 		inOrg = s.store.InOrgUrgent
 	}
 	err := inOrg(ctx, org, func(tx *store.Tx) error {
+		tx.Request = caller.RequestID
 		a := acceptance{Service: s, tx: tx, caller: caller, entry: identity.Entry{Event: event, ReceivedAt: s.now()}}
 		if err := a.run(ctx); err != nil {
 			return err
@@ -51,7 +53,8 @@ func (s *Service) Accept(ctx context.Context, org string, caller Caller, event i
 func mayEnd(event identity.Event) bool {
 	_, immediate := event.Patch["immediate"]
 	_, lastDay := event.Patch["lastDay"]
-	return event.Type == identity.WorkerLeft || event.Type == identity.WorkerRescinded || immediate || lastDay
+	_, endDate := event.Patch["endDate"]
+	return event.Type == identity.WorkerLeft || event.Type == identity.WorkerRescinded || immediate || lastDay || endDate
 }
 
 // acceptance is one event on its way into the rows.
@@ -98,13 +101,15 @@ func (a *acceptance) run(ctx context.Context) error {
 	return a.join(ctx)
 }
 
-// lock serializes events about one person, and an event that names a manager with that manager's own arrival.
+// lock serializes events about one person, those about persons whom a rule of correlation would take for one another, and
+// an event that names a manager with that manager's own arrival.
 func (a *acceptance) lock(ctx context.Context) error {
 	var managers []string
 	if key := a.entry.Patch.Text("managerEmployeeId"); key != "" && key != a.entry.EmployeeID {
 		managers = append(managers, key)
 	}
-	return a.tx.LockPersons(ctx, []string{a.entry.EmployeeID}, managers)
+	persons := append(correlationLocks(a.policy, a.alone()), a.entry.EmployeeID)
+	return a.tx.LockPersons(ctx, persons, managers)
 }
 
 // join puts the event into the timeline of the person it is about, once it is known who that is.
@@ -169,7 +174,8 @@ func (a *acceptance) change(ctx context.Context, id uuid.UUID) error {
 	before := newTimeline(entries, a.policy)
 	after := newTimeline(append(entries, store.SourcedEntry{Source: a.source, Entry: a.entry}), a.policy)
 	var was *identity.Situation
-	if len(entries) > 0 {
+	// What was rescinded before it came says nothing of a person.
+	if slices.ContainsFunc(entries, func(e store.SourcedEntry) bool { return e.Type != identity.WorkerRescinded }) {
 		situation := before.at(now)
 		was = &situation
 	}
@@ -265,8 +271,7 @@ func (s *Service) adoptReports(ctx context.Context, tx *store.Tx, p *policy.Poli
 // correlate decides who an unknown person of the source is: an identity that a rule finds, a new one, or nobody yet
 // when only a person can tell.
 func (a *acceptance) correlate(ctx context.Context) (*uuid.UUID, error) {
-	alone := newTimeline([]store.SourcedEntry{{Source: a.source, Entry: a.entry}}, a.policy).at(a.entry.ReceivedAt)
-	found, err := a.match(ctx, a.tx, a.policy, a.source, alone.Attributes)
+	found, err := a.match(ctx, a.tx, a.policy, a.source, a.alone())
 	switch {
 	case err != nil:
 		return nil, err
@@ -293,6 +298,23 @@ func (a *acceptance) correlate(ctx context.Context) (*uuid.UUID, error) {
 	}
 	return nil, a.openCase(ctx, a.tx, a.caller, store.Case{Source: a.source, EmployeeID: a.entry.EmployeeID, Candidates: found.candidates,
 		Rule: found.rule, OpenedAt: a.entry.ReceivedAt})
+}
+
+// alone are the attributes of a person of whom only this event is known.
+func (a *acceptance) alone() identity.Attributes {
+	return newTimeline([]store.SourcedEntry{{Source: a.source, Entry: a.entry}}, a.policy).at(a.entry.ReceivedAt).Attributes
+}
+
+// correlationLocks name what LockPersons locks, so that of two persons whom a rule would take for one another the second
+// comes when the first is there to be found.
+func correlationLocks(p *policy.Policy, attributes identity.Attributes) []string {
+	var locks []string
+	for _, rule := range p.Correlations() {
+		if key, ok := rule.Key(attributes); ok {
+			locks = append(locks, "correlation/"+rule.Name+"/"+key)
+		}
+	}
+	return locks
 }
 
 // match is what the policy's rules find out about who somebody is: one identity, several that a person has to choose from,

@@ -20,6 +20,7 @@ const (
 func (s *Service) ResolveCase(ctx context.Context, org string, caller Caller, id uuid.UUID, resolution string, candidate uuid.UUID) (uuid.UUID, error) {
 	var who uuid.UUID
 	err := s.store.InOrg(ctx, org, func(tx *store.Tx) error {
+		tx.Request = caller.RequestID
 		c, err := tx.CaseForUpdate(ctx, id)
 		if err != nil {
 			return err

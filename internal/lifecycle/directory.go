@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,6 +53,7 @@ func (s *Service) directory(ctx context.Context, org string, caller Caller, urge
 	}
 	var poked bool
 	err := inOrg(ctx, org, func(tx *store.Tx) error {
+		tx.Request = caller.RequestID
 		o, err := tx.Organization(ctx)
 		if err != nil {
 			return err
@@ -87,7 +89,7 @@ func (s *Service) DirectoryRules(ctx context.Context, org string) (policy.Provis
 
 // CreateDirectoryUser takes a User that a SCIM client creates. decode reads it by the organization's schemas; it may be
 // called more than once. Somebody who has left and comes back, by the externalId or by the policy's correlation, keeps the
-// id. Conflict, with the attribute in Field, when the userName or externalId belongs to somebody else.
+// id. Conflict, with the attribute in Field, when the userName belongs to somebody else.
 func (s *Service) CreateDirectoryUser(ctx context.Context, org string, caller Caller,
 	decode func(policy.Provisioning) (DirectoryUserEdit, error),
 ) (DirectoryUser, error) {
@@ -104,36 +106,34 @@ func (s *Service) CreateDirectoryUser(ctx context.Context, org string, caller Ca
 }
 
 func (d *directoryWrite) create(ctx context.Context, input DirectoryUserEdit) (DirectoryUser, error) {
-	known, err := d.cameBefore(ctx, input.Resource)
-	if err != nil {
-		return DirectoryUser{}, err
-	}
-	if known != nil {
-		return d.revive(ctx, *known, input)
-	}
+	input.Resource = saidActive(input.Resource)
 	person, err := personOf(input.Resource, d.allowed)
 	if err != nil {
 		return DirectoryUser{}, err
 	}
 	u := store.ScimUser{ID: uuid.New(), Source: d.allowed.Source, Resource: scim.AppendJSON(nil, input.Resource)}
-	found, err := d.match(ctx, d.tx, d.policy, u.Source, person.attributes(d.allowed.Source, u.ID, d.policy.Zone()))
-	if err != nil {
-		return DirectoryUser{}, err
-	}
+	found, known, err := d.whoIs(ctx, input.Resource, person.attributes(u.Source, u.ID, d.policy.Zone()))
 	switch {
+	case err != nil:
+		return DirectoryUser{}, err
+	case known != nil:
+		return d.revive(ctx, *known, input)
 	case found.linked != nil:
-		earlier, err := d.tx.ScimUserOf(ctx, *found.linked)
-		if err != nil {
-			return DirectoryUser{}, err
-		}
-		if earlier != nil {
-			return d.revive(ctx, *earlier, input)
-		}
 		u.ID, u.Identity = *found.linked, found.linked
-	case len(found.candidates) == 0:
+	case !found.unclear():
 		u.Identity = &u.ID
 	}
 	return d.insert(ctx, &u, person, found, input)
+}
+
+// saidActive makes active true where a create does not speak of it, so that filters find what isActive takes for granted.
+func saidActive(r scim.Resource) scim.Resource {
+	if _, given := r["active"]; given {
+		return r
+	}
+	r = maps.Clone(r) // it may be read again
+	r["active"] = true
+	return r
 }
 
 // insert writes a User who was not here before, with the link to the person, or the case about who that is.
@@ -147,7 +147,7 @@ func (d *directoryWrite) insert(ctx context.Context, u *store.ScimUser, person p
 			return DirectoryUser{}, err
 		}
 	}
-	fresh := found.linked == nil && len(found.candidates) == 0
+	fresh := found.linked == nil && !found.unclear()
 	effect, err := d.say(ctx, u, person, fresh) // which makes the identity that the row refers to
 	if err != nil {
 		return DirectoryUser{}, err
@@ -156,48 +156,6 @@ func (d *directoryWrite) insert(ctx context.Context, u *store.ScimUser, person p
 		return DirectoryUser{}, err
 	}
 	return DirectoryUser{*u, effect, true}, d.auditUser(ctx, "scim.user.created", u, effect, input)
-}
-
-// cameBefore finds the User whom a create means who is here already and gone: deleted, or inactive. It refuses a create of
-// somebody who is here. The userName of a deleted User is nobody's (RFC 7644, section 3.6).
-func (d *directoryWrite) cameBefore(ctx context.Context, r scim.Resource) (*store.ScimUser, error) {
-	externalID := r.Text("externalId")
-	if externalID != "" {
-		u, err := d.tx.ScimUserByExternalID(ctx, d.allowed.Source, externalID)
-		if err != nil {
-			return nil, err
-		}
-		if u != nil {
-			return u, d.refuseActive(u, "externalId")
-		}
-	}
-	u, err := d.tx.ScimUserByName(ctx, r.Text("userName"))
-	if u == nil || err != nil {
-		return nil, err
-	}
-	stored, err := d.allowed.Users.Load(u.Resource)
-	if err != nil {
-		return nil, err
-	}
-	if other := stored.Text("externalId"); other != "" && externalID != "" && other != externalID {
-		return nil, taken("userName")
-	}
-	return u, d.refuseActive(u, "userName")
-}
-
-func (d *directoryWrite) refuseActive(u *store.ScimUser, attribute string) error {
-	stored, err := d.allowed.Users.Load(u.Resource)
-	if err != nil {
-		return err
-	}
-	if u.DeletedAt == nil && isActive(stored) {
-		return taken(attribute)
-	}
-	return nil
-}
-
-func taken(attribute string) error {
-	return &identity.Error{Code: identity.Conflict, Field: attribute, Message: "another user of the organization has this " + attribute}
 }
 
 // revive gives somebody who was here before the new resource and the old id.

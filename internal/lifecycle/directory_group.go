@@ -28,8 +28,8 @@ type DirectoryGroup struct {
 	Changed bool
 }
 
-// CreateDirectoryGroup takes a Group that a SCIM client creates, with its members. Conflict when its externalId is another
-// group's; Invalid when a member is neither a User nor a Group of the organization.
+// CreateDirectoryGroup takes a Group that a SCIM client creates, with its members. Invalid when a member is neither a User nor a
+// Group of the organization.
 func (s *Service) CreateDirectoryGroup(ctx context.Context, org string, caller Caller,
 	decode func(policy.Provisioning) (DirectoryGroupEdit, error),
 ) (DirectoryGroup, error) {

@@ -159,7 +159,9 @@ func (p *person) custom(r scim.Resource, rules policy.Provisioning) error {
 
 // entry is what the person says as the one entry of its source's timeline.
 func (p person) entry(source string, id uuid.UUID, at time.Time) identity.Entry {
-	e := identity.Event{Source: directoryOrigin(source), ID: id.String(), Type: identity.WorkerLeft, Time: at, EmployeeID: id.String(), Patch: p.patch}
+	// Each User is a relationship of its own: who has two, by a case, is here as long as one of them is active.
+	e := identity.Event{Source: directoryOrigin(source), ID: id.String(), Type: identity.WorkerLeft, Time: at, EmployeeID: id.String(),
+		RelationshipID: id.String(), Patch: p.patch}
 	if p.active {
 		e.Type = identity.WorkerJoined
 	}

@@ -186,7 +186,7 @@ func (s *Service) ApplyPolicy(ctx context.Context, org string, caller Caller, ne
 
 // saveTargets refuses to forget a target in which people have accounts: nobody could take them away any longer.
 func (s *Service) saveTargets(ctx context.Context, tx *store.Tx, next *policy.Policy) error {
-	var names, connectors []string
+	names, connectors := []string{}, []string{}
 	for _, t := range next.Targets() {
 		names, connectors = append(names, t.Name), append(connectors, t.Connector)
 	}

@@ -15,6 +15,7 @@ import (
 func (s *Service) Retry(ctx context.Context, org string, caller Caller, id uuid.UUID) (store.Operation, error) {
 	var operation store.Operation
 	err := s.store.InOrg(ctx, org, func(tx *store.Tx) error {
+		tx.Request = caller.RequestID
 		var err error
 		if operation, err = tx.Operation(ctx, id); err != nil {
 			return err

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/tenurehq/tenure/internal/identity"
 	"github.com/tenurehq/tenure/internal/policy"
 	"github.com/tenurehq/tenure/internal/store"
@@ -96,7 +98,7 @@ func (p *planning) leave(ctx context.Context, account store.Account) error {
 	if !ok {
 		p.plan.Waiting = append(p.plan.Waiting, workflows.Waiting{Target: account.Target, Since: p.asOf, Code: "not in policy"})
 		p.wait.add(p.asOf.Add(retryBlocked), "retry "+account.Target)
-		return nil
+		return p.orphaned(ctx, account)
 	}
 	step := AccountStep{Target: target.Name, Kind: workflows.StepRevoke, Leave: true}
 	return p.step(ctx, account, target, step, nil)
@@ -105,8 +107,11 @@ func (p *planning) leave(ctx context.Context, account store.Account) error {
 // keep plans for one account of a person who has not left.
 func (p *planning) keep(ctx context.Context, account store.Account) error {
 	target, ok := p.policy.Target(account.Target)
+	if !ok && account.State != identity.AccountActive && account.State != identity.AccountPending {
+		return nil
+	}
 	if !ok {
-		return nil // applying a policy refuses to drop a target with accounts in it
+		return p.orphaned(ctx, account)
 	}
 	wish, wanted := p.desired.Accounts[account.Target]
 	if wanted {
@@ -116,6 +121,25 @@ func (p *planning) keep(ctx context.Context, account store.Account) error {
 	step := AccountStep{Target: target.Name, Kind: workflows.StepRevoke,
 		Delete: target.OnUnassigned == policy.OnUnassignedDelete && p.org.HeldSince == nil}
 	return p.step(ctx, account, target, step, nil)
+}
+
+// orphaned records that nobody can take an account away. Applying a policy refuses to drop a target with accounts in it; but
+// a plan by the policy before may make one at the same moment.
+func (p *planning) orphaned(ctx context.Context, account store.Account) error {
+	p.plan.Failed++
+	known, err := p.tx.HasPlanFailure(ctx, p.row.ID, account.Target)
+	if known || err != nil {
+		return err
+	}
+	o := store.Operation{ID: uuid.New(), Identity: p.row.ID, PlanID: p.request.PlanID, Target: account.Target, Action: "plan", Status: "failed",
+		RequestedAt: p.asOf, ErrorCode: "not_in_policy", ErrorDetail: "the person has an account in " + account.Target +
+			", which the policy does not have: put the target back, with no rule that gives it, until nobody has an account there"}
+	if p.row.State.Gone() {
+		tier, deadline := 1, p.deadline(tierOne)
+		o.Tier, o.DeadlineAt = &tier, &deadline
+	}
+	p.operations = append(p.operations, o)
+	return nil
 }
 
 // apply plans for one account that policy gives.

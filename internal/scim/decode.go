@@ -231,12 +231,20 @@ func missing(attrs []*attr, values map[string]any, scimType string) *Error {
 
 // Over applies the body of a PUT to what is stored (RFC 7644, section 3.5.1): attributes that the client left out become
 // unassigned; immutable ones keep their values and must not be given others (mutability); write-only ones keep theirs, because
-// a client cannot send back what it cannot read. The result is stored itself when
-// nothing changes but the order of values. For Groups the members are not compared.
+// a client cannot send back what it cannot read; and active stays, because who does not speak of it ends nothing and brings
+// nobody back. The result is stored itself when nothing changes but the order of values. For Groups the members are not
+// compared.
 func (in Input) Over(stored Resource) (result Resource, changed bool, err error) {
 	result = in.Resource
-	if len(in.index.immutable)+len(in.index.writeOnly) > 0 {
+	kept, keeps := stored["active"]
+	if _, given := result["active"]; given {
+		keeps = false
+	}
+	if keeps || len(in.index.immutable)+len(in.index.writeOnly) > 0 {
 		result = cloneObject(result) // so that Over can be repeated
+	}
+	if keeps {
+		result["active"] = kept
 	}
 	for _, at := range in.index.writeOnly {
 		if old := at.path().in(stored); old != nil && at.path().in(result) == nil {

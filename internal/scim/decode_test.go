@@ -218,3 +218,54 @@ func TestPut(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, changed)
 }
+
+// TestActiveIsNotUnassigned: who does not speak of active, or unassigns it, ends nothing and brings nobody back.
+func TestActiveIsNotUnassigned(t *testing.T) {
+	t.Parallel()
+	rt := UserType()
+	for _, active := range []string{"true", "false"} {
+		stored := load(t, rt, `{"userName":"a","active":`+active+`}`)
+		for _, said := range []string{``, `,"active":null`, `,"active":""`} {
+			in, err := Decode(rt, []byte(`{"userName":"a"`+said+`}`), Options{})
+			require.NoError(t, err)
+			got, changed, err := in.Over(stored)
+			require.NoError(t, err)
+			require.False(t, changed, said)
+			require.JSONEq(t, asJSON(t, stored), asJSON(t, got))
+		}
+		for _, ops := range []string{`[{"op":"remove","path":"active"}]`, `[{"op":"replace","path":"active","value":null}]`, `[{"op":"Replace","path":"active","value":""}]`,
+			`[{"op":"replace","value":{"active":null}}]`, `[{"op":"add","value":{"urn:ietf:params:scim:schemas:core:2.0:User:active":""}}]`} {
+			_, changed, err := patch(rt, stored, ops, Options{})
+			require.NoError(t, err)
+			require.False(t, changed, ops)
+		}
+	}
+	in, err := Decode(rt, []byte(`{"userName":"a","active":true}`), Options{})
+	require.NoError(t, err)
+	_, changed, err := in.Over(load(t, rt, `{"userName":"a","active":false}`))
+	require.NoError(t, err)
+	require.True(t, changed)
+}
+
+func TestComplete(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, stored, was, full, want string }{
+		{"the manager", `{"userName":"a"}`, `{"userName":"a"}`, `{"userName":"a","` + ent + `":{"manager":{"value":"1"}}}`, `{"userName":"a","` + ent + `":{"manager":{"value":"1"}}}`},
+		{"nothing else", `{"userName":"b","active":false,"` + ent + `":{"department":"E"}}`, `{"userName":"a","` + ent + `":{"department":"D"}}`,
+			`{"userName":"a","` + ent + `":{"department":"D","manager":{"value":"1"}}}`, `{"userName":"b","active":false,"` + ent + `":{"department":"E","manager":{"value":"1"}}}`},
+		{"not what was written since", `{"` + ent + `":{"manager":{"value":"2"}}}`, `{}`, `{"` + ent + `":{"manager":{"value":"1"}}}`, ``},
+		{"a reference in a text", `{"title":"bulkId:x","nickName":"n"}`, `{"title":"bulkId:x","nickName":"bulkId:x"}`, `{"title":"1","nickName":"1"}`, `{"title":"1","nickName":"n"}`},
+		{"nothing", `{"userName":"a"}`, `{"userName":"a"}`, `{"userName":"a"}`, ``},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			stored := load(t, UserType(), c.stored)
+			got, changed := Complete(stored, load(t, UserType(), c.was), load(t, UserType(), c.full))
+			require.JSONEq(t, c.stored, asJSON(t, stored))
+			require.Equal(t, c.want != "", changed)
+			if changed {
+				require.JSONEq(t, c.want, asJSON(t, got))
+			}
+		})
+	}
+}

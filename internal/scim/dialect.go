@@ -8,7 +8,7 @@ type Dialect string
 //   - A replace with a value filter that selects nothing is noTarget (RFC 7644, section 3.5.2.3), and creates the element for
 //     Entra, which sends it also when no such element exists yet.
 //   - A remove with a value filter that selects nothing is noTarget (section 3.12, table 9); for Entra and Okta, which repeat
-//     requests, it has nothing to do.
+//     requests, it has nothing to do, and for nobody where the values are a Group's members: they are not read for it.
 //   - A PATCH path that is well-formed and leads to no attribute is invalidPath; for Entra and Okta, whose attribute mappings
 //     may be wider than the schemas, it is an unknown attribute and treated as the policy says.
 //   - A read-only attribute in the value of a PATCH without a path is a mutability error; Entra and Okta send whole profiles,

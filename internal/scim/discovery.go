@@ -81,7 +81,6 @@ type Config struct {
 	MaxResults       int // of a list
 	DefaultPageSize  int
 	MaxPageSize      int
-	CursorTimeout    int // seconds
 	Authentication   []AuthenticationScheme
 }
 
@@ -127,14 +126,13 @@ type FilterSupport struct {
 	MaxResults int  `json:"maxResults"`
 }
 
-// Pagination says how lists are paged (RFC 9865, section 4).
+// Pagination says how lists are paged (RFC 9865, section 4). It is without cursorTimeout: cursors do not expire.
 type Pagination struct {
 	Cursor          bool   `json:"cursor"`
 	Index           bool   `json:"index"`
 	Default         string `json:"defaultPaginationMethod"`
 	DefaultPageSize int    `json:"defaultPageSize"`
 	MaxPageSize     int    `json:"maxPageSize"`
-	CursorTimeout   int    `json:"cursorTimeout"` // seconds
 }
 
 // Document is what /ServiceProviderConfig serves. base is the URL of the SCIM root, without a slash at its end.
@@ -148,7 +146,7 @@ func (c Config) Document(base string) ConfigDocument {
 		ETag:   Supported{true},
 		Pagination: Pagination{
 			Cursor: true, Index: true, Default: "index",
-			DefaultPageSize: c.DefaultPageSize, MaxPageSize: c.MaxPageSize, CursorTimeout: c.CursorTimeout,
+			DefaultPageSize: c.DefaultPageSize, MaxPageSize: c.MaxPageSize,
 		},
 		Authentication: c.Authentication,
 		Meta:           Meta{ResourceType: "ServiceProviderConfig", Location: base + "/ServiceProviderConfig"},

@@ -117,15 +117,17 @@ func TestRootFilterTreatsOtherTypesAttributesAsUnassigned(t *testing.T) {
 	for text, want := range map[string]bool{
 		`displayName eq "g"`: true, `userName eq "g"`: false, `userName ne "g"`: true, `userName pr`: false, `not (userName pr)`: true, ent + `:department eq "x"`: false,
 		`meta.resourceType eq "Group" or meta.resourceType eq "User"`: true, `meta.resourceType eq "User"`: false, `meta.resourceType ne "User"`: true, `name.familyName co "x" or displayName sw "G"`: true,
+		`emails[type eq "work"]`: false, `not (emails[type eq "work" and (value co "x" or not (primary eq true))].value pr)`: true, `emails[type ne "x"] or displayName eq "g"`: true,
 	} {
 		f, err := ParseRootFilter(GroupType(), text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, f.Match(Resource{"displayName": "g"}), text)
 	}
-	_, err := ParseRootFilter(GroupType(), `emails[type eq "work"]`)
-	requireError(t, err, InvalidFilter)
-	_, err = ParseRootFilter(GroupType(), `members[kind eq "work"]`)
-	requireError(t, err, InvalidFilter)
+	for _, text := range []string{`members[kind eq "work"]`, `emails[type eq "work"`, `emails[type is "work"]`, `emails[roles[value eq "x"]]`, `emails[]`, `emails[type eq "x"].value`} {
+		_, err := ParseRootFilter(GroupType(), text)
+		require.Error(t, err, text)
+		requireError(t, err, InvalidFilter)
+	}
 }
 
 func TestFilterIsWhatTheStoreCompiles(t *testing.T) {

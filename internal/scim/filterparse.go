@@ -49,6 +49,7 @@ type filterParser struct {
 	index               *index
 	element             *attr // inside a value filter: the attribute whose elements it selects
 	unknownIsUnassigned bool
+	inUnknown           bool // inside a value filter on an attribute that the type lacks
 	typeName            string
 }
 
@@ -176,34 +177,44 @@ func (p *filterParser) group(closing byte, parse func() (Filter, *Error)) (Filte
 
 // parseValuePath reads on after the bracket of emails[type eq "work"].
 func (p *filterParser) parseValuePath(name string, start int) (Filter, *Error) {
-	if p.element != nil {
+	if p.element != nil || p.inUnknown {
 		p.at = start
 		return nil, p.refuse("a value filter cannot stand in another one")
 	}
 	at, known := p.find(name)
 	if !known && p.unknownIsUnassigned {
-		return nil, badRequest(InvalidFilter, "A value filter on an attribute that not all resource types have is not supported here.")
+		// It has no values, so that none is selected (RFC 7644, section 3.4.2.1). The rest is read for its grammar.
+		p.inUnknown = true
+		_, err := p.valueFilter()
+		p.inUnknown = false
+		return Constant(false), err
 	}
 	if !known || at.attr == nil || at.sub != nil || at.attr.Type != TypeComplex && !at.attr.MultiValued || at.attr.Name == "schemas" {
 		p.at = start
 		return nil, p.refuse("a value filter needs an attribute of its own kind before it, as in emails[type eq \"work\"]")
 	}
 	p.element = at.attr
-	inner, err := p.group(']', p.parseOr)
+	inner, err := p.valueFilter()
+	p.element = nil
 	if err != nil {
 		return nil, err
 	}
-	if p.accept('.') {
-		// Not in the grammar, and sent by Entra ID when emails[type eq "work"].value is its matching attribute.
-		start = p.at
-		last, err := p.parseComparison(p.word(), start)
-		if err != nil {
-			return nil, err
-		}
-		inner = And{append(terms(inner), last)}
-	}
-	p.element = nil
 	return ValuePath{at.path(), inner}, nil
+}
+
+// valueFilter reads what stands in the brackets of a value path, and what may follow them.
+func (p *filterParser) valueFilter() (Filter, *Error) {
+	inner, err := p.group(']', p.parseOr)
+	if err != nil || !p.accept('.') {
+		return inner, err
+	}
+	// Not in the grammar, and sent by Entra ID when emails[type eq "work"].value is its matching attribute.
+	start := p.at
+	last, err := p.parseComparison(p.word(), start)
+	if err != nil {
+		return nil, err
+	}
+	return And{append(terms(inner), last)}, nil
 }
 
 // terms are those of a conjunction, or the filter itself as the only one.

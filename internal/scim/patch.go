@@ -148,10 +148,11 @@ func readOperation(v any) (rawOperation, *Error) {
 
 // detect recognises the client by what only it sends (see wire formats in "Tutorial: Develop and plan provisioning for a SCIM
 // endpoint", Microsoft Learn, and "SCIM 2.0 Protocol Reference", Okta): Entra writes the operations with a capital letter
-// or, in its newer dialect, keys with a dot or a filter in a PATCH without path; Okta sends the id along, or active alone.
+// or, in its newer dialect, keys with a dot or a filter in a PATCH without path, and members to remove with "$ref": null;
+// Okta sends the id along, or active alone.
 func detect(ops []rawOperation) Dialect {
 	for _, op := range ops {
-		if op.odd {
+		if op.odd || op.kind == opRemove && hasNullRef(op.value) {
 			return Entra
 		}
 		o, ok := op.value.(object)
@@ -169,6 +170,20 @@ func detect(ops []rawOperation) Dialect {
 		}
 	}
 	return RFC
+}
+
+// hasNullRef says whether the first of the values that are to be removed has a "$ref" of null.
+func hasNullRef(value any) bool {
+	if list, ok := value.([]any); ok && len(list) > 0 {
+		value = list[0]
+	}
+	o, _ := value.(object)
+	for i := range o {
+		if o[i].name == "$ref" {
+			return o[i].value == nil
+		}
+	}
+	return false
 }
 
 // TouchesAttributes says whether Apply may change anything: false for a PATCH of nothing but members.

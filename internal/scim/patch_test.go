@@ -273,6 +273,8 @@ func TestPatchMembers(t *testing.T) {
 		{"add one by one", `[{"op":"Add","path":"members","value":[{"value":"1"}]},{"op":"Add","path":"members","value":[{"value":"2"}]},{"op":"Add","path":"members","value":[{"value":"1"}]}]`, []MemberOperation{{Op: AddMembers, Members: ids("1", "2")}}, Entra},
 		{"order stays", `[{"op":"add","path":"members","value":["1"]},{"op":"remove","path":"members[value eq \"1\"]"},{"op":"add","path":"members","value":["1"]}]`, []MemberOperation{{Op: AddMembers, Members: ids("1")}, {Op: RemoveMembers, Members: ids("1")}, {Op: AddMembers, Members: ids("1")}}, RFC},
 		{"Entra's remove", `[{"op":"Remove","path":"members","value":[{"$ref":null,"value":"1"},{"$ref":null,"value":"2"}]}]`, []MemberOperation{{Op: RemoveMembers, Members: ids("1", "2")}}, Entra},
+		{"remove by value without a reference", `[{"op":"remove","path":"members","value":[{"$ref":null,"value":"1"}]}]`, []MemberOperation{{Op: RemoveMembers, Members: ids("1")}}, Entra},
+		{"remove by value with a reference", `[{"op":"remove","path":"members","value":[{"$ref":"http://x/Users/1","value":"1"}]}]`, []MemberOperation{{Op: RemoveMembers, Members: []Member{{Value: "1", Kind: "User"}}}}, RFC},
 		{"Entra's newer remove", `[{"op":"remove","path":"members[value eq \"1\"]"},{"op":"remove","path":"members[value eq \"2\"]"}]`, []MemberOperation{{Op: RemoveMembers, Members: ids("1", "2")}}, RFC},
 		{"remove several", `[{"op":"remove","path":"members[value eq \"1\" or value eq \"2\"]"}]`, []MemberOperation{{Op: RemoveMembers, Members: ids("1", "2")}}, RFC},
 		{"remove all", `[{"op":"remove","path":"members"}]`, []MemberOperation{{Op: ReplaceMembers}}, RFC},

@@ -79,6 +79,9 @@ func (p *patchApplier) apply(op *operation) *Error {
 		assign(holder, name, list, len(list) == 0)
 		return err
 	}
+	if op.value == nil && op.at.attr == p.index.core["active"] {
+		return nil // to say nothing of it any more is no leave, and no return either
+	}
 	if op.at.sub == nil && op.at.attr.Type != TypeComplex {
 		assign(holder, name, op.value, op.value == nil)
 		return nil

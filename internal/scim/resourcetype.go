@@ -201,7 +201,7 @@ type location struct {
 }
 
 // resolve finds what [URN ":"] attribute ["." sub-attribute] means; false when the schemas know no such attribute. A URN
-// alone leads to its schema as a whole.
+// alone leads to its schema as a whole. A dot behind the URN, which Microsoft's inbound provisioning sends, is read as the colon.
 func (x *index) resolve(text string) (location, bool) {
 	attrs, rest := x.core, text
 	var at location
@@ -241,7 +241,7 @@ func (x *index) splitURN(text string) (ext *extension, rest string, ok bool) {
 		switch {
 		case len(text) == n:
 			ext, rest, ok, longest = e, "", true, n
-		case text[n] == ':' && len(text) > n+1:
+		case (text[n] == ':' || text[n] == '.') && len(text) > n+1:
 			ext, rest, ok, longest = e, text[n+1:], true, n
 		}
 	}

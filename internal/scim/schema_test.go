@@ -103,14 +103,59 @@ func TestDiscoveryDocuments(t *testing.T) {
 	}, doc["attributes"].([]any)[9])
 	require.JSONEq(t, `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],"patch":{"supported":true},"bulk":{"supported":true,"maxOperations":1000,"maxPayloadSize":8},
 		"filter":{"supported":true,"maxResults":200},"changePassword":{"supported":false},"sort":{"supported":true},"etag":{"supported":true},
-		"pagination":{"cursor":true,"index":true,"defaultPaginationMethod":"index","defaultPageSize":100,"maxPageSize":200,"cursorTimeout":3600},
+		"pagination":{"cursor":true,"index":true,"defaultPaginationMethod":"index","defaultPageSize":100,"maxPageSize":200},
 		"authenticationSchemes":[{"type":"oauthbearertoken","name":"n","description":"d"}],
 		"meta":{"resourceType":"ServiceProviderConfig","location":"https://x/ServiceProviderConfig"}}`,
 		asJSON(t, Config{
-			MaxOperations: 1000, MaxPayloadSize: 8, MaxResults: 200, DefaultPageSize: 100, MaxPageSize: 200, CursorTimeout: 3600,
+			MaxOperations: 1000, MaxPayloadSize: 8, MaxResults: 200, DefaultPageSize: 100, MaxPageSize: 200,
 			Authentication: []AuthenticationScheme{{Type: "oauthbearertoken", Name: "n", Description: "d"}},
 		}.Document("https://x")))
 	require.Equal(t, []string{UserSchema, acmeURN}, rt.Schemas(Resource{"userName": "a", acmeURN: map[string]any{"badge": "1"}}))
+}
+
+// The schemas of discovery describe the documents that are served: every key of them is an attribute, and what is required is there.
+func TestDiscoverySchemas(t *testing.T) {
+	t.Parallel()
+	schemas := DiscoverySchemas()
+	documents := []string{
+		asJSON(t, Config{MaxOperations: 1, Authentication: []AuthenticationScheme{{Type: "oauth2", Name: "n", Description: "d", SpecURI: "u", Primary: true}}}.Document("https://x")),
+		asJSON(t, acmeType(t).Document("https://x")), asJSON(t, acmeType(t).Schema.Document("https://x")),
+	}
+	for i, s := range schemas {
+		var doc map[string]any
+		require.NoError(t, json.Unmarshal([]byte(documents[i]), &doc))
+		require.Equal(t, []any{s.ID}, doc["schemas"])
+		delete(doc, "schemas")
+		delete(doc, "meta")
+		if i != 2 {
+			delete(doc, "id") // the ServiceProviderConfig needs none; that of a ResourceType is optional
+		}
+		requireDescribed(t, s.Attributes, doc)
+	}
+}
+
+func requireDescribed(t *testing.T, attributes []Attribute, doc map[string]any) {
+	t.Helper()
+	known := map[string]Attribute{}
+	for _, a := range attributes {
+		known[a.Name] = a
+		require.Equal(t, ReadOnly, a.Mutability)
+		require.False(t, a.Required && doc[a.Name] == nil, a.Name)
+	}
+	for name, value := range doc {
+		a, ok := known[name]
+		require.True(t, ok, name)
+		list, isList := value.([]any)
+		require.Equal(t, isList, a.MultiValued, name)
+		if !isList {
+			list = []any{value}
+		}
+		for _, v := range list {
+			if part, ok := v.(map[string]any); ok {
+				requireDescribed(t, a.SubAttributes, part)
+			}
+		}
+	}
 }
 
 func TestErrorBody(t *testing.T) {
@@ -159,7 +204,7 @@ func TestNewExtension(t *testing.T) {
 func TestParsePathAndSortBy(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"userName": "userName", "NAME.givenname": "name.givenName", UserSchema + ":emails": "emails", ent: ent, strings.ToUpper(ent) + ":MANAGER.VALUE": ent + ":manager.value",
+		"userName": "userName", "NAME.givenname": "name.givenName", UserSchema + ":emails": "emails", ent: ent, ent + ".manager": ent + ":manager", ent + ".Manager.value": ent + ":manager.value", UserSchema + ".userName": "userName", strings.ToUpper(ent) + ":MANAGER.VALUE": ent + ":manager.value",
 		`emails[type eq "work"]`: `emails[type eq "work"]`, `emails[ type EQ "a]b" and primary eq true ].VALUE`: `emails[type eq "a]b" and primary eq true].value`, "urn:ietf:params:scim:schemas:core:2.0:user": "",
 	} {
 		p, err := ParsePath(UserType(), text)

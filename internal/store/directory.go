@@ -20,11 +20,11 @@ func (tx *Tx) PutRecord(ctx context.Context, e SourcedEntry, id *uuid.UUID) erro
 	tx.write("write entry", `
 		insert into source_records (org, origin, event_id, source, type, employee_id, relationship_id, sequence, observed_at,
 			received_at, effective, rescinds, patch, identity_id, effect)
-		values ($1, $2, $3, $4, $5, $6, '', '', $7, $8, '', '', $9, $10, $11)
+		values ($1, $2, $3, $4, $5, $6, $12, '', $7, $8, '', '', $9, $10, $11)
 		on conflict (org, origin, event_id) do update set source = excluded.source, type = excluded.type,
 			observed_at = excluded.observed_at, received_at = excluded.received_at, patch = excluded.patch,
 			identity_id = excluded.identity_id, effect = excluded.effect`,
-		tx.Org, e.Entry.Source, e.ID, e.Source, e.Type, e.EmployeeID, e.Time, e.ReceivedAt, patch, id, e.Effect)
+		tx.Org, e.Entry.Source, e.ID, e.Source, e.Type, e.EmployeeID, e.Time, e.ReceivedAt, patch, id, e.Effect, e.RelationshipID)
 	return nil
 }
 

@@ -109,8 +109,8 @@ func (tx *Tx) raise(ctx context.Context, query string, arg any, class identity.C
 			update identities i set version = version + 1, updated_at = now() from locked
 			where i.org = $1 and i.id = locked.id returning i.id, i.version, i.state
 		)
-		`+enqueue+` select $1, id, version, case when state = 'left' then 1 else $3 end, null::timestamptz from raised`+merge,
-		tx.Org, arg, int(class))
+		`+enqueue+` select $1, id, version, case when state = 'left' then 1 else $3 end, null::timestamptz, $4::text from raised`+merge,
+		tx.Org, arg, int(class), tx.Request)
 	if err != nil {
 		return false, fmt.Errorf("raise versions: %w", err)
 	}
@@ -218,7 +218,7 @@ func (s *Store) Sweep(ctx context.Context, now, before time.Time, limit int) ([]
 // answers how many.
 func (s *Store) EnqueueDue(ctx context.Context, now time.Time, limit int) (int, error) {
 	tag, err := s.engine.Exec(ctx, enqueue+`
-		select i.org, i.id, i.version, i.next_due_class, i.next_due_at from identities i
+		select i.org, i.id, i.version, i.next_due_class, i.next_due_at, '' from identities i
 		where i.next_due_at <= $1 and (i.poked_at is null or i.poked_at < i.next_due_at)
 			and not exists (select from outbox x where x.org = i.org and x.identity_id = i.id)
 		order by i.next_due_class, i.next_due_at limit $2`+merge, now, limit)
@@ -230,7 +230,7 @@ func (s *Store) EnqueueDue(ctx context.Context, now time.Time, limit int) (int, 
 
 // EnqueueSwept pokes an identity on the sweeper's behalf: its version stays.
 func (s *Store) EnqueueSwept(ctx context.Context, u Unsettled) error {
-	_, err := s.engine.Exec(ctx, enqueue+` values ($1, $2, $3, $4, $5)`+merge, u.Org, u.Identity, u.Version, int(u.Class), u.Due)
+	_, err := s.engine.Exec(ctx, enqueue+` values ($1, $2, $3, $4, $5, '')`+merge, u.Org, u.Identity, u.Version, int(u.Class), u.Due)
 	if err != nil {
 		return fmt.Errorf("enqueue swept poke: %w", err)
 	}

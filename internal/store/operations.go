@@ -68,6 +68,17 @@ func (tx *Tx) SupersedePlanFailures(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
+// HasPlanFailure reports whether it is on record that a plan of the identity could do nothing about a target.
+func (tx *Tx) HasPlanFailure(ctx context.Context, id uuid.UUID, target string) (bool, error) {
+	var has bool
+	err := tx.QueryRow(ctx, `select exists (select from operations where org = $1 and identity_id = $2 and account_id is null and status = 'failed'
+		and target = $3)`, tx.Org, id, target).Scan(&has)
+	if err != nil {
+		return false, fmt.Errorf("read plan failures: %w", err)
+	}
+	return has, nil
+}
+
 // Finding is how one action of an attempt went.
 type Finding struct {
 	Action   string
@@ -238,10 +249,18 @@ func (tx *Tx) Plan(ctx context.Context, id string) (*PlanRow, error) {
 	return &p, nil
 }
 
-// RecordFailure writes that an action of a plan went wrong for an account, and that those open beside it wait with it.
+// RecordFailure writes that an action of a plan went wrong for an account, and that those open beside it wait with it. What
+// went wrong before any of them began, such as a look-up, is the reason of all.
 func (tx *Tx) RecordFailure(ctx context.Context, account uuid.UUID, planID string, f Finding) error {
-	tx.write("record failure", `update operations set status = $5, error_code = $6, error_detail = case when action = $4 then $7 else '' end
-		where org = $1 and account_id = $2 and plan_id = $3 and status in ('requested', 'running', 'blocked', 'failed')`,
+	tx.write("record failure", `with open as (
+			select id, action from operations
+			where org = $1 and account_id = $2 and plan_id = $3 and status in ('requested', 'running', 'blocked', 'failed')
+		)
+		update operations o set status = $5, error_code = $6, error_detail = case
+				when open.action = $4 then $7
+				when $7 = '' or exists (select from open where action = $4) then ''
+				else $4 || ': ' || $7 end
+		from open where o.org = $1 and o.id = open.id`,
 		tx.Org, account, planID, f.Action, f.Status, f.Code, f.Detail)
 	return nil
 }

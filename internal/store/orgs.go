@@ -34,7 +34,7 @@ func (s *Store) CreateOrganization(ctx context.Context, id, name string) error {
 		if err != nil {
 			return fmt.Errorf("create organization: %w", err)
 		}
-		return tx.Audit(ctx, AuditEntry{Actor: "cli", Action: "organization.created", ObjectType: "organization", ObjectID: id})
+		return tx.Audit(ctx, AuditEntry{Actor: s.actor, Action: "organization.created", ObjectType: "organization", ObjectID: id})
 	})
 }
 

@@ -23,21 +23,24 @@ type Poke struct {
 	// Fresh is true when the identity has never settled; with State it decides the workflow's type.
 	Fresh bool
 	State identity.State
+	// Request is the id of the newest request that asked for it, empty when none did.
+	Request string
 }
 
 // Enqueue leaves a poke for the identity in the outbox, in the caller's transaction. There is one row an identity: a
-// second poke merges into it, keeps the more urgent class and the newest version, and takes it back from a relay that
-// holds it, whose later delete then finds another fencing number.
+// second poke merges into it, keeps the more urgent class, the newest version and the newest request, and takes it back from
+// a relay that holds it, whose later delete then finds another fencing number.
 func (tx *Tx) Enqueue(ctx context.Context, id uuid.UUID, version int64, class identity.Class, due *time.Time) error {
-	tx.write("enqueue poke", enqueue+` values ($1, $2, $3, $4, $5)`+merge, tx.Org, id, version, int(class), due)
+	tx.write("enqueue poke", enqueue+` values ($1, $2, $3, $4, $5, $6)`+merge, tx.Org, id, version, int(class), due, tx.Request)
 	return nil
 }
 
 const (
-	enqueue = `insert into outbox as o (org, identity_id, version, class, due_at)`
+	enqueue = `insert into outbox as o (org, identity_id, version, class, due_at, request_id)`
 	merge   = ` on conflict (org, identity_id) do update set
 		version = greatest(o.version, excluded.version), class = least(o.class, excluded.class),
-		due_at = greatest(o.due_at, excluded.due_at), fence = excluded.fence, leased_until = null`
+		due_at = greatest(o.due_at, excluded.due_at), fence = excluded.fence, leased_until = null,
+		request_id = coalesce(nullif(excluded.request_id, ''), o.request_id)`
 )
 
 // inEngineFor is how long somebody who was handed to Temporal and has not settled counts as being in the engine. Who
@@ -108,7 +111,7 @@ func (s *Store) claim(ctx context.Context, picked string, now time.Time, lease t
 			where o.org = p.org and o.identity_id = p.identity_id
 			returning o.*
 		)
-		select c.org, c.identity_id, c.version, c.class, c.due_at, c.fence, c.attempts, i.settled_version = 0, i.state,
+		select c.org, c.identity_id, c.version, c.class, c.due_at, c.fence, c.attempts, c.request_id, i.settled_version = 0, i.state,
 			i.settled_version >= c.version and i.settled_version >= i.version and i.settled_policy >= g.policy_version
 				and (i.next_due_at is null or i.next_due_at > $1)
 		from claimed c
@@ -123,7 +126,7 @@ func (s *Store) claim(ctx context.Context, picked string, now time.Time, lease t
 	for rows.Next() {
 		var p Poke
 		var isSettled bool
-		if err := rows.Scan(&p.Org, &p.Identity, &p.Version, &p.Class, &p.Due, &p.Fence, &p.Attempts, &p.Fresh, &p.State, &isSettled); err != nil {
+		if err := rows.Scan(&p.Org, &p.Identity, &p.Version, &p.Class, &p.Due, &p.Fence, &p.Attempts, &p.Request, &p.Fresh, &p.State, &isSettled); err != nil {
 			return nil, fmt.Errorf("claim pokes: %w", err)
 		}
 		if isSettled {

@@ -50,7 +50,7 @@ func (tx *Tx) ApplyPolicy(ctx context.Context, from int64, p PolicyRow, affected
 		tx.Org, p.Version, p.Hash, p.Document, p.AppliedBy); err != nil {
 		return fmt.Errorf("apply policy: %w", err)
 	}
-	if _, err := tx.Exec(ctx, `update identities set settled_policy = $3 where org = $1 and settled_policy = $2 and id <> all($4)
+	if _, err := tx.Exec(ctx, `update identities set settled_policy = $3 where org = $1 and settled_policy = $2 and id <> all(coalesce($4::uuid[], '{}'))
 			and not exists (select from accounts a where a.org = $1 and a.identity_id = identities.id and a.outcome in ('failed', 'blocked'))`,
 		tx.Org, from, p.Version, affected); err != nil {
 		return fmt.Errorf("apply policy: %w", err)
@@ -77,7 +77,8 @@ func (tx *Tx) SaveTargets(ctx context.Context, names, connectors []string) error
 	if err != nil {
 		return fmt.Errorf("save targets: %w", err)
 	}
-	if _, err := tx.Exec(ctx, `update targets set retired_at = now() where org = $1 and name <> all($2) and retired_at is null`, tx.Org, names); err != nil {
+	if _, err := tx.Exec(ctx, `update targets set retired_at = now() where org = $1 and name <> all(coalesce($2::text[], '{}'))
+		and retired_at is null`, tx.Org, names); err != nil {
 		return fmt.Errorf("save targets: %w", err)
 	}
 	return nil
@@ -181,10 +182,12 @@ func (s *Store) UpTargetsWaitedFor(ctx context.Context) ([]TargetName, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[TargetName])
 }
 
-// TargetsInUse lists the targets, other than those named, in which an account may still give access.
+// TargetsInUse lists the targets, other than those named, in which an account may still give access: it does, or what was
+// taken away has not been read back a second time.
 func (tx *Tx) TargetsInUse(ctx context.Context, but []string) ([]string, error) {
-	rows, err := tx.Query(ctx, `select distinct target from accounts where org = $1 and target <> all($2)
-		and state in ('pending', 'active') order by target`, tx.Org, but)
+	rows, err := tx.Query(ctx, `select distinct target from accounts where org = $1 and target <> all(coalesce($2::text[], '{}'))
+		and (state in ('pending', 'active') or in_flight_until is not null or confirm_due_at is not null and confirmed_at is null)
+		order by target`, tx.Org, but)
 	if err != nil {
 		return nil, fmt.Errorf("list targets in use: %w", err)
 	}

@@ -16,8 +16,9 @@ import (
 	"github.com/tenurehq/tenure/internal/identity"
 )
 
-// LockPersons serializes what concerns the same person of a source, before any row of theirs exists: exclusively for
-// the person that an event is about, shared for a manager it refers to. All locks are taken in one order.
+// LockPersons serializes what concerns the same person, before any row of theirs exists: exclusively for the person that an
+// event is about and for what correlation would know them by, shared for a manager it refers to. All locks are taken in one
+// order.
 func (tx *Tx) LockPersons(ctx context.Context, exclusive []string, shared []string) error {
 	_, err := tx.Exec(ctx, `
 		select case when bool_or(x) then pg_advisory_xact_lock(h) else pg_advisory_xact_lock_shared(h) end

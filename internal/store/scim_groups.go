@@ -123,33 +123,18 @@ func (tx *Tx) ScimGroupForUpdate(ctx context.Context, id uuid.UUID) (ScimGroup, 
 	return g, nil
 }
 
-// ScimGroupByExternalID finds the group to which the source gave this externalId; nil when there is none.
-func (tx *Tx) ScimGroupByExternalID(ctx context.Context, source, externalID string) (*ScimGroup, error) {
-	var g ScimGroup
-	err := tx.QueryRow(ctx, `select `+scimGroupFields+` from scim_groups u where u.org = $1 and u.external_id = $2 and u.source = $3`,
-		tx.Org, externalID, source).Scan(g.scan()...)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find SCIM group: %w", err)
-	}
-	return &g, nil
-}
-
-// InsertScimGroup writes a new group with its ID, Source and Resource, and sets the rest. It has no members yet. Conflict,
-// with the attribute in Field, when another group from the same source has its externalId; the transaction is then over.
+// InsertScimGroup writes a new group with its ID, Source and Resource, and sets the rest. It has no members yet.
 func (tx *Tx) InsertScimGroup(ctx context.Context, g *ScimGroup) error {
 	err := tx.QueryRow(ctx, `insert into scim_groups (org, id, source, resource) values ($1, $2, $3, $4) returning version, created_at, modified_at`,
 		tx.Org, g.ID, g.Source, g.Resource).Scan(&g.Version, &g.CreatedAt, &g.ModifiedAt)
 	if err != nil {
-		return scimConflict("write SCIM group", err)
+		return fmt.Errorf("write SCIM group: %w", err)
 	}
 	return nil
 }
 
 // UpdateScimGroup writes Source and Resource of a group, if it still has the Version that was read, and sets the new
-// version and time. Conflict when it has another version, or, with the attribute in Field, as InsertScimGroup.
+// version and time. Conflict when it has another version.
 func (tx *Tx) UpdateScimGroup(ctx context.Context, g *ScimGroup) error {
 	err := tx.QueryRow(ctx, `update scim_groups set source = $4, resource = $5, version = version + 1, modified_at = greatest(modified_at, now())
 		where org = $1 and id = $2 and version = $3 returning version, modified_at`,
@@ -158,7 +143,7 @@ func (tx *Tx) UpdateScimGroup(ctx context.Context, g *ScimGroup) error {
 		return scimChanged("group", g.ID)
 	}
 	if err != nil {
-		return scimConflict("write SCIM group", err)
+		return fmt.Errorf("write SCIM group: %w", err)
 	}
 	return nil
 }

@@ -47,6 +47,9 @@ type ScimPage[T any] struct {
 	// cost more than the page.
 	Total     *int
 	Resources []T
+	// Keys are what the resources are sorted by, as texts that sort alike unless they are numbers; nil for those without. Only
+	// pages by cursor have them.
+	Keys []*string
 	// NextCursor is that of the next page; empty at the end, or without a cursor in the query.
 	NextCursor string
 }
@@ -102,6 +105,9 @@ func listScim[T any](ctx context.Context, s *Store, org string, q ScimQuery, kin
 		if len(page.Resources) < q.Count { // else it is the one that tells of another page
 			last = scimPosition{frame.key, to.finish()}
 			page.Resources = append(page.Resources, one)
+			if q.Cursor != nil {
+				page.Keys = append(page.Keys, frame.key)
+			}
 		}
 		return nil
 	}

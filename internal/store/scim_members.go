@@ -51,8 +51,19 @@ const (
 			union all select version, modified_at, member_count from scim_groups where org = $1 and id = $2 and not exists (select from changed)) g`
 )
 
+// fewMembers is how many may come or go by a plan that was made without knowing who. To plan for each anew takes longer than
+// to do it.
+const fewMembers = 100
+
+func (tx *Tx) planOnce(ids []uuid.UUID) {
+	if len(ids) <= fewMembers {
+		tx.write("plan once", `set local plan_cache_mode = force_generic_plan`)
+	}
+}
+
 // AddScimMembers makes users and groups members of the group, which must be locked. Who is one already stays one.
 func (tx *Tx) AddScimMembers(ctx context.Context, g *ScimGroup, ids []uuid.UUID) (ScimMemberChange, error) {
+	tx.planOnce(ids)
 	return tx.changeScimMembers(ctx, g, `with fresh as (
 			select distinct w.id from unnest($3::uuid[]) w(id) where `+scimIsNew+`
 		)`+scimNobodyLeaves+scimComing, ids)
@@ -60,6 +71,7 @@ func (tx *Tx) AddScimMembers(ctx context.Context, g *ScimGroup, ids []uuid.UUID)
 
 // RemoveScimMembers takes members out of the group, which must be locked. Who is none is no error.
 func (tx *Tx) RemoveScimMembers(ctx context.Context, g *ScimGroup, ids []uuid.UUID) (ScimMemberChange, error) {
+	tx.planOnce(ids)
 	// "is true" keeps the planner from the index of the group, in which it would read all members of a large one.
 	return tx.changeScimMembers(ctx, g, `with gone as (
 			delete from scim_members where org = $1 and member_id = any($3) and (group_id = $2) is true returning member_id

@@ -83,15 +83,17 @@ func explain(t *testing.T, tx *Tx, q ScimQuery, after *scimPosition, planMode st
 			literals[i] = fmt.Sprintf("'%v'", v)
 		}
 	}
+	_, err := tx.Exec(t.Context(), "select") // begins, which what goes past the Tx does not
+	require.NoError(t, err)
 	for _, command := range []string{"set local plan_cache_mode = " + planMode, "prepare listed as " + statement} {
-		_, err := tx.tx.Conn().PgConn().Exec(t.Context(), command).ReadAll()
+		_, err := tx.conn.Conn().PgConn().Exec(t.Context(), command).ReadAll()
 		require.NoError(t, err, command)
 	}
 	rows, err := tx.Query(t.Context(), "explain (costs off) execute listed ("+strings.Join(literals, ", ")+")", pgx.QueryExecModeSimpleProtocol)
 	require.NoError(t, err)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
-	_, err = tx.tx.Conn().PgConn().Exec(t.Context(), "deallocate listed").ReadAll()
+	_, err = tx.conn.Conn().PgConn().Exec(t.Context(), "deallocate listed").ReadAll()
 	require.NoError(t, err)
 	return strings.Join(lines, "\n")
 }

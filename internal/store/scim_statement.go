@@ -39,11 +39,15 @@ func (l *scimList) statement(after *scimPosition) (string, []any) {
 	if l.query.Cursor != nil {
 		limit, offset, cursorKey, key = limit+1, 0, "(select cursor_key from organizations where id = $1)", l.sort.text("u.key")
 	}
-	rows := " from " + l.kind.table + " u where " + where + " order by " + l.order("key, u.id") + " limit " + l.arg(limit) + " offset " + l.arg(offset)
+	// Of a LIMIT that is a parameter the planner thinks that it takes a tenth of the table, and so plans each time anew.
+	rows := " from " + l.kind.table + " u where " + where + " order by " + l.order("key, u.id") + " limit " + strconv.Itoa(limit)
+	if offset > 0 {
+		rows += " offset " + l.arg(offset)
+	}
 	page := "select " + l.sort.sql + " as key, " + l.kind.fields + rows
 	if offset > scimSkipRows {
 		// Many rows are passed over in the index, where there is one, and only those of the page are read: each by itself,
-		// which the OFFSET sees to. Of a LIMIT that is a parameter the planner thinks that it takes a tenth of the table.
+		// which the OFFSET sees to.
 		page = "select p.key, r.* from (select u.id, " + l.sort.sql + " as key" + rows + ") p cross join lateral (select " + l.kind.fields +
 			" from " + l.kind.table + " u where u.org = $1 and u.id = p.id offset 0) r"
 	}

@@ -22,7 +22,7 @@ type ScimUser struct {
 	Version  int64      // raised by every write, from 1
 	// CreatedAt and ModifiedAt are set by the database, to the microsecond.
 	CreatedAt, ModifiedAt time.Time
-	DeletedAt             *time.Time // set: clients see it no more, and its userName and externalId are free
+	DeletedAt             *time.Time // set: clients see it no more, and its userName is free
 	Groups                []ScimGroupName
 }
 
@@ -108,20 +108,42 @@ func (tx *Tx) ScimUserForUpdate(ctx context.Context, id uuid.UUID) (ScimUser, er
 	return u, nil
 }
 
-// ScimUserByName finds the user that has the userName now, in whatever case; nil when none has.
-func (tx *Tx) ScimUserByName(ctx context.Context, userName string) (*ScimUser, error) {
-	return tx.findScimUser(ctx, `u.deleted_at is null and u.user_name_key = scim_fold($2) collate "C"`, userName)
+// maxScimNamesakes is how many users ScimNamesakes answers: more than any person would look through.
+const maxScimNamesakes = 20
+
+// ScimNamesakes finds who could be meant by a new user: those to which the source gave this externalId, deleted or not, and
+// whoever has the userName now. Of many with the externalId those come first whose userName it is or was, then those that
+// are not deleted, the active ones before the others, then those that were deleted last.
+func (tx *Tx) ScimNamesakes(ctx context.Context, source, externalID, userName string) ([]ScimUser, error) {
+	rows, err := tx.Query(ctx, `
+		(select `+scimUserColumns+` from scim_users u
+			where u.org = $1 and u.external_id = nullif($2, '') and u.source = $3
+			order by u.user_name_key = scim_fold($4) collate "C" desc, u.deleted_at desc nulls first, u.active is not false desc, u.id limit $5)
+		union all
+		select `+scimUserColumns+` from scim_users u
+			where u.org = $1 and u.deleted_at is null and u.user_name_key = scim_fold($4) collate "C"
+			and (u.external_id = nullif($2, '') and u.source = $3) is not true`, tx.Org, externalID, source, userName, maxScimNamesakes)
+	if err != nil {
+		return nil, fmt.Errorf("find SCIM users: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (ScimUser, error) {
+		var u ScimUser
+		return u, row.Scan(u.scan()...)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find SCIM users: %w", err)
+	}
+	return found, nil
 }
 
-// ScimUserByExternalID finds the user to which the source gave this externalId: the one that has it now, else the one that
-// was deleted last; nil when none ever had it.
-func (tx *Tx) ScimUserByExternalID(ctx context.Context, source, externalID string) (*ScimUser, error) {
-	u, err := tx.findScimUser(ctx, `u.deleted_at is null and u.external_id = $2 and u.source = $3`, externalID, source)
-	if u != nil || err != nil {
-		return u, err
+// ScimCandidates are the identities among which the open cases about these users have to choose.
+func (tx *Tx) ScimCandidates(ctx context.Context, source string, users []uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := tx.Query(ctx, `select distinct candidate from cases c cross join unnest(c.candidates) candidate
+		where c.org = $1 and c.source = $2 and c.employee_id = any($3::uuid[]::text[]) and c.resolved_at is null order by candidate`, tx.Org, source, users)
+	if err != nil {
+		return nil, fmt.Errorf("find candidates of SCIM users: %w", err)
 	}
-	return tx.findScimUser(ctx, `u.deleted_at is not null and u.external_id = $2 and u.source = $3 order by u.deleted_at desc limit 1`,
-		externalID, source)
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
 func (tx *Tx) findScimUser(ctx context.Context, condition string, args ...any) (*ScimUser, error) {
@@ -141,8 +163,7 @@ func (tx *Tx) findScimUser(ctx context.Context, condition string, args ...any) (
 const scimEmailsOf = `select distinct scim_fold(e.v->>'value') as value from jsonb_array_elements(%s->'emails') e(v) where e.v->>'value' is not null`
 
 // InsertScimUser writes a new user with its ID, Identity, Source and Resource, and sets the rest. Conflict, with the
-// attribute in Field, when another user has its userName or, from the same source, its externalId; the transaction is
-// then over.
+// attribute in Field, when another user has its userName; the transaction is then over.
 func (tx *Tx) InsertScimUser(ctx context.Context, u *ScimUser) error {
 	err := tx.QueryRow(ctx, `
 		with made as (
@@ -220,15 +241,8 @@ func scimChanged(kind string, id uuid.UUID) error {
 
 // scimConflict names the attribute that a write wanted to have for itself.
 func scimConflict(doing string, err error) error {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && isUnique(err) {
-		switch pg.ConstraintName {
-		case "scim_users_user_name":
-			return &identity.Error{Code: identity.Conflict, Field: "userName", Message: "another user of the organization has this userName"}
-		case "scim_users_external_id":
-			return &identity.Error{Code: identity.Conflict, Field: "externalId", Message: "another user of the same source has this externalId"}
-		case "scim_groups_external_id":
-			return &identity.Error{Code: identity.Conflict, Field: "externalId", Message: "another group of the same source has this externalId"}
-		}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && isUnique(err) && pg.ConstraintName == "scim_users_user_name" {
+		return &identity.Error{Code: identity.Conflict, Field: "userName", Message: "another user of the organization has this userName"}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

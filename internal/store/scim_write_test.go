@@ -23,7 +23,7 @@ func requireConflict(t *testing.T, err error, field string) {
 	require.Equal(t, field, refusal.Field)
 }
 
-func TestScimUserNamesAndExternalIDsAreUnique(t *testing.T) {
+func TestScimUserNamesAreUniqueAndExternalIDsAreNot(t *testing.T) {
 	t.Parallel()
 	s := openScim(t, 2)
 	insert := func(source, resource string) error {
@@ -32,24 +32,67 @@ func TestScimUserNamesAndExternalIDsAreUnique(t *testing.T) {
 		})
 	}
 	require.NoError(t, insert("entra", `{"userName":"Ünal","externalId":"X"}`))
-	for _, test := range []struct{ source, resource, field string }{
-		{"entra", `{"userName":"ÜNAL"}`, "userName"},
-		{"okta", `{"userName":"Ünal"}`, "userName"},
-		{"entra", `{"userName":"b","externalId":"X"}`, "externalId"},
+	for _, test := range []struct{ source, resource string }{
+		{"entra", `{"userName":"ÜNAL"}`},
+		{"okta", `{"userName":"Ünal"}`},
 	} {
-		requireConflict(t, insert(test.source, test.resource), test.field)
+		requireConflict(t, insert(test.source, test.resource), "userName")
 	}
-	require.NoError(t, insert("okta", `{"userName":"b","externalId":"X"}`), "another source")
-	require.NoError(t, insert("entra", `{"userName":"c","externalId":"x"}`), "caseExact")
-	require.NoError(t, insert("entra", `{"userName":"d"}`), "no externalId")
+	require.NoError(t, insert("entra", `{"userName":"b","externalId":"X"}`), "RFC 7643, section 3.1")
+	require.NoError(t, insert("okta", `{"userName":"c","externalId":"X"}`), "another source")
+	require.NoError(t, insert("entra", `{"userName":"d","externalId":"x"}`), "caseExact")
 	require.NoError(t, insert("entra", `{"userName":"e"}`), "no externalId")
+	require.Len(t, listUsers(t, s, `externalId eq "X"`), 3)
+	for _, test := range []struct {
+		externalID, userName string
+		found                []string
+	}{
+		{"", "ünal", []string{"Ünal"}}, {"", "ÜNAL", []string{"Ünal"}}, {"", "unal", nil}, {"", "", nil}, {"none", "E", []string{"e"}}, {"X", "none", []string{"Ünal", "b"}},
+		{"X", "B", []string{"b", "Ünal"}}, {"X", "c", []string{"Ünal", "b", "c"}}, {"x", "d", []string{"d"}},
+	} {
+		names := namesakes(t, s, test.externalID, test.userName)
+		if test.userName == "B" {
+			require.Equal(t, test.found, names)
+		}
+		require.ElementsMatch(t, test.found, names, test)
+	}
+}
+
+// namesakes are the userNames of those of the source entra who could be meant.
+func namesakes(t *testing.T, s scimStore, externalID, userName string) []string {
+	t.Helper()
+	var names []string
 	inAcme(t, s, func(tx *Tx) {
-		for name, found := range map[string]bool{"ünal": true, "ÜNAL": true, "unal": false, "": false} {
-			u, err := tx.ScimUserByName(t.Context(), name)
+		users, err := tx.ScimNamesakes(t.Context(), "entra", externalID, userName)
+		require.NoError(t, err)
+		names = nil
+		for _, u := range users {
+			r, err := scim.UserType().Load(u.Resource)
 			require.NoError(t, err)
-			require.Equal(t, found, u != nil, name)
+			names = append(names, r.Text("userName"))
 		}
 	})
+	return names
+}
+
+// Of many with one externalId those are answered who matter: whose userName it was, and who is here.
+func TestScimNamesakesAreFew(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 2)
+	inAcme(t, s, func(tx *Tx) {
+		for i := range 3 * maxScimNamesakes {
+			u := &ScimUser{ID: uuid.New(), Source: "entra", Resource: fmt.Appendf(nil, `{"userName":"u%d","externalId":"1","active":%t}`, i, i == 7)}
+			require.NoError(t, tx.InsertScimUser(t.Context(), u))
+			if i%3 == 0 {
+				_, err := tx.DeleteScimUser(t.Context(), u)
+				require.NoError(t, err)
+			}
+		}
+	})
+	names := namesakes(t, s, "1", "U33")
+	require.Len(t, names, maxScimNamesakes)
+	require.Equal(t, []string{"u33", "u7"}, names[:2])
+	require.Equal(t, "u34", namesakes(t, s, "1", "U34")[0])
 }
 
 func TestScimUserUpdates(t *testing.T) {
@@ -106,17 +149,17 @@ func TestDeletedScimUsersAreGoneAndComeBack(t *testing.T) {
 	resource := []byte(`{"userName":"ada","externalId":"1","emails":[{"value":"a@x.example"}]}`)
 	first := &ScimUser{ID: uuid.New(), Source: "entra", Resource: resource}
 	second := &ScimUser{ID: uuid.New(), Source: "entra", Resource: resource}
-	found := func() *ScimUser {
-		var u *ScimUser
+	found := func() []uuid.UUID {
+		var ids []uuid.UUID
 		inAcme(t, s, func(tx *Tx) {
-			var err error
-			u, err = tx.ScimUserByExternalID(t.Context(), "entra", "1")
+			users, err := tx.ScimNamesakes(t.Context(), "entra", "1", "somebody")
 			require.NoError(t, err)
-			none, err := tx.ScimUserByExternalID(t.Context(), "okta", "1")
+			ids = idsOf(users, func(u ScimUser) uuid.UUID { return u.ID })
+			none, err := tx.ScimNamesakes(t.Context(), "okta", "1", "somebody")
 			require.NoError(t, err)
-			require.Nil(t, none)
+			require.Empty(t, none)
 		})
-		return u
+		return ids
 	}
 	remove := func(u *ScimUser) {
 		inAcme(t, s, func(tx *Tx) {
@@ -125,25 +168,24 @@ func TestDeletedScimUsersAreGoneAndComeBack(t *testing.T) {
 			require.NotNil(t, u.DeletedAt)
 		})
 	}
-	require.Nil(t, found())
+	require.Empty(t, found())
 	inAcme(t, s, func(tx *Tx) { require.NoError(t, tx.InsertScimUser(t.Context(), first)) })
 	remove(first)
-	require.Equal(t, first.ID, found().ID)
-	require.NotNil(t, found().DeletedAt)
+	require.Equal(t, []uuid.UUID{first.ID}, found())
 	_, err := s.ScimUser(t.Context(), "acme", first.ID, false)
 	require.Equal(t, identity.NotFound, identity.ErrorCode(err))
 	for _, filter := range []string{`userName eq "ada"`, `emails.value eq "a@x.example"`, `externalId eq "1"`, `id eq "` + first.ID.String() + `"`, `title ne "x"`, `id pr`} {
 		require.Empty(t, listUsers(t, s, filter), filter)
 	}
 	inAcme(t, s, func(tx *Tx) { require.NoError(t, tx.InsertScimUser(t.Context(), second)) }) // the names are free
-	require.Equal(t, second.ID, found().ID, "who has it goes before who had it")
+	require.Equal(t, []uuid.UUID{second.ID, first.ID}, found(), "who has it goes before who had it")
 	requireConflict(t, s.InOrg(t.Context(), "acme", func(tx *Tx) error {
 		back := *first
 		back.DeletedAt = nil
 		return tx.UpdateScimUser(t.Context(), &back)
 	}), "userName")
 	remove(second)
-	require.Equal(t, second.ID, found().ID, "who had it last")
+	require.Equal(t, []uuid.UUID{second.ID, first.ID}, found(), "who had it last")
 	inAcme(t, s, func(tx *Tx) {
 		locked, err := tx.ScimUserForUpdate(t.Context(), first.ID)
 		require.NoError(t, err)
@@ -303,25 +345,18 @@ func TestScimDeletionsEndMemberships(t *testing.T) {
 	require.Empty(t, page.Resources[0].Members)
 }
 
-func TestScimGroupExternalIDsAreUnique(t *testing.T) {
+func TestScimGroupExternalIDsAreNotUnique(t *testing.T) {
 	t.Parallel()
 	s := openScim(t, 2)
 	one, two := newGroup("same"), newGroup("same")
 	inAcme(t, s, func(tx *Tx) {
-		require.NoError(t, tx.InsertScimGroup(t.Context(), one))
-		require.NoError(t, tx.InsertScimGroup(t.Context(), two))
-		one.Resource = []byte(`{"displayName":"new","externalId":"1"}`)
-		require.NoError(t, tx.UpdateScimGroup(t.Context(), one))
-		require.Equal(t, int64(2), one.Version)
-		found, err := tx.ScimGroupByExternalID(t.Context(), "hr", "1")
-		require.NoError(t, err)
-		require.Equal(t, one.ID, found.ID)
-		none, err := tx.ScimGroupByExternalID(t.Context(), "okta", "1")
-		require.NoError(t, err)
-		require.Nil(t, none)
+		for _, g := range []*ScimGroup{one, two} {
+			require.NoError(t, tx.InsertScimGroup(t.Context(), g))
+			g.Resource = []byte(`{"displayName":"new","externalId":"1"}`)
+			require.NoError(t, tx.UpdateScimGroup(t.Context(), g))
+			require.Equal(t, int64(2), g.Version)
+		}
 	})
-	two.Resource = one.Resource
-	requireConflict(t, s.InOrg(t.Context(), "acme", func(tx *Tx) error { return tx.UpdateScimGroup(t.Context(), two) }), "externalId")
 }
 
 // TestScimFold: texts are folded alike in Go and in SQL.

@@ -4,6 +4,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type Options struct {
 	// UrgentConns is the size of the pool that only leaves use, so that a burst of other work never makes one wait; 0
 	// means 6.
 	UrgentConns int32
+	// Actor is who makes organizations and tokens, as the audit rows say; empty means cli.
+	Actor string
 }
 
 // Store holds the connection pools. Its methods may be called from many goroutines.
@@ -40,6 +43,7 @@ type Store struct {
 	app    *pgxpool.Pool
 	urgent *pgxpool.Pool
 	engine *pgxpool.Pool
+	actor  string // of what is made outside the API
 }
 
 // Open connects and checks that the login is safe to run with and that the schema is the one of this binary.
@@ -50,7 +54,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if options.UrgentConns == 0 {
 		options.UrgentConns = 6
 	}
-	s := &Store{}
+	s := &Store{actor: cmp.Or(options.Actor, "cli")}
 	var err error
 	for _, p := range []struct {
 		pool **pgxpool.Pool
@@ -126,9 +130,12 @@ func (s *Store) Ping(ctx context.Context) error { return s.app.Ping(ctx) }
 // Tx is one transaction inside one organization. Its methods are the queries.
 type Tx struct {
 	Org string
-	tx  pgx.Tx
-	// later are the writes whose results nobody needs. They go together, before the next statement or the commit: each
-	// round trip costs both sides about as much as a small statement.
+	// Request is the id of the request that the transaction serves, if any: it goes with the pokes to the runs.
+	Request string
+	conn    *pgxpool.Conn
+	begun   bool // the database knows of the transaction
+	// later are the statements whose results nobody needs, the begin first of all. They go together with the next statement,
+	// or with the commit: each round trip costs both sides about as much as a small statement.
 	later pgx.Batch
 	doing []string // what each of them does, for its error
 }
@@ -139,51 +146,132 @@ func (tx *Tx) write(doing, sql string, args ...any) {
 	tx.doing = append(tx.doing, doing)
 }
 
-// flush sends the writes that were left.
-func (tx *Tx) flush(ctx context.Context) error {
-	if len(tx.doing) == 0 {
-		return nil
-	}
+// send sends the writes that were left, and the statement behind them, whose result is the next of the results. The caller
+// closes them.
+func (tx *Tx) send(ctx context.Context, sql string, args ...any) (pgx.BatchResults, error) {
 	batch, doing := tx.later, tx.doing
 	tx.later, tx.doing = pgx.Batch{}, nil
-	results := tx.tx.SendBatch(ctx, &batch)
-	defer func() { _ = results.Close() }() // an error of a write has been answered by then
+	batch.Queue(sql, args...)
+	results := tx.conn.SendBatch(ctx, &batch)
 	for _, what := range doing {
 		if _, err := results.Exec(); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
+			_ = results.Close() // it has the same error
+			if !tx.begun {
+				return nil, fmt.Errorf("%w: %w", errBegin, err)
+			}
+			return nil, fmt.Errorf("%s: %w", what, err)
 		}
+		tx.begun = true
 	}
-	return results.Close()
+	return results, nil
 }
 
 // Exec does what was left, and the statement.
 func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if err := tx.flush(ctx); err != nil {
+	if len(tx.doing) == 0 {
+		return tx.conn.Exec(ctx, sql, args...)
+	}
+	results, err := tx.send(ctx, sql, args...)
+	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	return tx.tx.Exec(ctx, sql, args...)
+	tag, err := results.Exec()
+	return tag, closing(results, err)
+}
+
+// closing closes the results of a batch. The error is the statement's, if it had one.
+func closing(results pgx.BatchResults, of error) error {
+	err := results.Close()
+	if of != nil {
+		return of
+	}
+	return err
 }
 
 // Query does what was left, and the query.
 func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := tx.flush(ctx); err != nil {
+	if len(tx.doing) == 0 {
+		return tx.conn.Query(ctx, sql, args...)
+	}
+	results, err := tx.send(ctx, sql, args...)
+	if err != nil {
 		return nil, err
 	}
-	return tx.tx.Query(ctx, sql, args...)
+	rows, err := results.Query()
+	if err != nil {
+		return nil, closing(results, err)
+	}
+	return lastRows{rows, results}, nil
+}
+
+// lastRows are the rows of the last statement of a batch.
+type lastRows struct {
+	pgx.Rows
+	results pgx.BatchResults
+}
+
+// Next closes the rows behind the last of them, as those of a query alone do.
+func (r lastRows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+func (r lastRows) Close() {
+	r.Rows.Close()
+	_ = r.results.Close() // an error of the query is that of its rows
 }
 
 // QueryRow does what was left, and the query.
 func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	if err := tx.flush(ctx); err != nil {
+	if len(tx.doing) == 0 {
+		return tx.conn.QueryRow(ctx, sql, args...)
+	}
+	results, err := tx.send(ctx, sql, args...)
+	if err != nil {
 		return failedRow{err}
 	}
-	return tx.tx.QueryRow(ctx, sql, args...)
+	return lastRow{results}
+}
+
+// lastRow is the row of the last statement of a batch.
+type lastRow struct{ results pgx.BatchResults }
+
+func (r lastRow) Scan(dest ...any) error {
+	return closing(r.results, r.results.QueryRow().Scan(dest...))
 }
 
 // failedRow answers for a query that was not made.
 type failedRow struct{ err error }
 
 func (r failedRow) Scan(...any) error { return r.err }
+
+// commit does what was left, and the commit.
+func (tx *Tx) commit(ctx context.Context) error {
+	results, err := tx.send(ctx, "commit")
+	if err != nil {
+		return err
+	}
+	tag, err := results.Exec()
+	if err = closing(results, err); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	if tag.String() == "ROLLBACK" { // a statement had failed, and fn did not mind
+		return fmt.Errorf("commit: %w", pgx.ErrTxCommitRollback)
+	}
+	tx.begun = false
+	return nil
+}
+
+// end rolls back, unless the transaction was committed, and gives the connection back. One on which that fails is closed.
+func (tx *Tx) end(ctx context.Context) {
+	if tx.begun {
+		_, _ = tx.conn.Exec(context.WithoutCancel(ctx), "rollback")
+	}
+	tx.conn.Release()
+}
 
 // InOrg runs fn in a transaction that sees and writes the given organization only. A serialization failure or a
 // deadlock is tried again, so fn must have no effect but through tx.
@@ -218,27 +306,21 @@ func retrying(ctx context.Context, fn func() error) error {
 }
 
 func inOrgOnce(ctx context.Context, pool *pgxpool.Pool, org string, fn func(tx *Tx) error) error {
-	// The setting travels with the begin, in one round trip, which takes no parameters: hence the check of its form.
-	if !orgID.MatchString(org) {
+	if !orgID.MatchString(org) { // nor could the database compare it with anything, were it no text
 		return identity.Errorf(identity.NotFound, "no organization %q", org)
 	}
-	options := pgx.TxOptions{BeginQuery: "begin; select set_config('tenure.org', '" + org + "', true)"}
-	tx, err := pool.BeginTx(ctx, options)
+	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBegin, err)
 	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // after a commit this does nothing
-	in := &Tx{Org: org, tx: tx}
+	in := &Tx{Org: org, conn: conn}
+	defer in.end(ctx)
+	in.write("begin", "begin")
+	in.write("choose organization", `select set_config('tenure.org', $1, true)`, org)
 	if err := fn(in); err != nil {
 		return err
 	}
-	if err := in.flush(ctx); err != nil {
-		return err
-	}
-	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
+	return in.commit(ctx)
 }
 
 // orgID is what an organization's id looks like; the table has the same check.

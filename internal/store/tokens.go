@@ -53,7 +53,7 @@ func (s *Store) CreateToken(ctx context.Context, org, name string, scopes []stri
 		if err != nil {
 			return fmt.Errorf("create token: %w", err)
 		}
-		return tx.Audit(ctx, AuditEntry{Actor: "cli", Action: "token.created", ObjectType: "token", ObjectID: token.ID.String(),
+		return tx.Audit(ctx, AuditEntry{Actor: s.actor, Action: "token.created", ObjectType: "token", ObjectID: token.ID.String(),
 			Detail: map[string]any{"scopes": scopes}})
 	})
 	return secret, token, err

@@ -42,8 +42,9 @@ create table scim_users (
   foreign key (org, identity_id) references identities (org, id)
 );
 create unique index scim_users_user_name on scim_users (org, user_name_key) where deleted_at is null;
-create unique index scim_users_external_id on scim_users (org, external_id, source) where deleted_at is null;
-create index scim_users_deleted on scim_users (org, external_id, source, deleted_at) where deleted_at is not null;
+-- Clients choose externalIds, and nobody enforces that they are unique (RFC 7643, section 3.1). Deleted users are found by
+-- theirs, too, for a rehire.
+create index scim_users_external_id on scim_users (org, external_id, source);
 create index scim_users_display_name on scim_users (org, display_name_key, id) where deleted_at is null;
 create index scim_users_created on scim_users (org, created_at, id) where deleted_at is null;
 create index scim_users_modified on scim_users (org, modified_at, id) where deleted_at is null;
@@ -73,7 +74,7 @@ create table scim_groups (
   modified_at      timestamptz not null default now(), -- the same
   primary key (org, id)
 );
-create unique index scim_groups_external_id on scim_groups (org, external_id, source);
+create index scim_groups_external_id on scim_groups (org, external_id, source);
 create index scim_groups_display_name on scim_groups (org, display_name_key, id);
 create index scim_groups_created on scim_groups (org, created_at, id);
 create index scim_groups_modified on scim_groups (org, modified_at, id);

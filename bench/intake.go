@@ -55,20 +55,18 @@ func measureIntake(ctx context.Context, o options, p *product) (*intakeResults, 
 		{"API, single", writers, func(ctx context.Context) (int, error) { return 1, p.send(ctx, sender, 1) }, &r.single},
 		{"API, batch", batchesOnce, func(ctx context.Context) (int, error) { return batchSize, p.send(ctx, sender, batchSize) }, &r.batch},
 	}
-	for round := range o.rounds + 1 {
-		for i := range contenders {
-			c := contenders[(i+round)%len(contenders)]
-			rate, err := rateOf(ctx, o.intake, c.width, c.each)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", c.name, err)
-			}
-			step("round %d: %-16s %7.0f events/s", round, c.name, rate)
-			if round > 0 {
-				*c.rates = append(*c.rates, rate)
-			}
+	return r, takeTurns(o.rounds, len(contenders), func(round, i int) error {
+		c := contenders[i]
+		rate, err := rateOf(ctx, o.intake, c.width, c.each)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
 		}
-	}
-	return r, nil
+		step("round %d: %-16s %7.0f events/s", round, c.name, rate)
+		if round > 0 {
+			*c.rates = append(*c.rates, rate)
+		}
+		return nil
+	})
 }
 
 // rateOf calls each again and again, width at once, and answers how many events a second that made.

@@ -71,22 +71,24 @@ func measureJoiners(ctx context.Context, o options, s *servers, p *product, like
 		return took, err
 	}
 	contenders := []contender{{"bare", b.round, &r.bare}, {"honest", h.round, &r.honest}, {"product", product, &r.product}}
-	for round := range o.rounds + 1 {
+	err = takeTurns(o.rounds, len(contenders), func(round, i int) error {
 		size := o.joiners
 		if round == 0 { // warms up
 			size = max(size/3, 1)
 		}
-		for i := range contenders {
-			c := contenders[(i+round)%len(contenders)]
-			rate, err := once(ctx, c, size)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", c.name, err)
-			}
-			step("round %d: %-7s %6.1f joiners/s", round, c.name, rate)
-			if round > 0 {
-				*c.rates = append(*c.rates, rate)
-			}
+		c := contenders[i]
+		rate, err := once(ctx, c, size)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
 		}
+		step("round %d: %-7s %6.1f joiners/s", round, c.name, rate)
+		if round > 0 {
+			*c.rates = append(*c.rates, rate)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return r, errors.Join(p.check(), h.check(), r.look(ctx, s, b, h, p))
 }

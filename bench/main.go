@@ -2,8 +2,8 @@
 // database alone, and honest, which makes every commit and every HTTP call of the product and has no logic. The product
 // runs as in `tenure serve`, in this process, and so do its targets. docs/results.md keeps what it found.
 //
-//	make bench                      everything, in less than twenty minutes
-//	make bench BENCH=--quick        a first impression in less than five
+//	make bench                      everything, in less than half an hour
+//	make bench BENCH=--quick        a first impression in less than six minutes
 //	make bench BENCH='--only kill'  one section
 //
 // The section vendors has Entra ID, Okta and a SCIM application as targets, all simulated. Its worker is the real program,
@@ -46,8 +46,9 @@ type options struct {
 	queued  int // joiners that wait while people are killed
 	kills   int
 	people  int           // in the organization whose policy is previewed
+	users   int           // whom SCIM clients find
 	limited int           // joiners at the vendors' published limits
-	intake  time.Duration // of one measurement of intake
+	intake  time.Duration // of one measurement of intake, or of SCIM requests
 	quick   bool
 	write   bool
 	only    string
@@ -61,10 +62,11 @@ const (
 	sectionKill    = "kill"
 	sectionIntake  = "intake"
 	sectionPreview = "preview"
+	sectionScim    = "scim"
 	sectionVendors = "vendors"
 )
 
-var sections = []string{sectionJoiners, sectionKill, sectionIntake, sectionPreview, sectionVendors}
+var sections = []string{sectionJoiners, sectionKill, sectionIntake, sectionPreview, sectionScim, sectionVendors}
 
 func parse(args []string) (options, error) {
 	o := options{command: strings.Join(append([]string{"go run ./deploy/local test -- go run ./bench"}, args...), " ")}
@@ -75,11 +77,12 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.queued, "queued", 1000, "joiners kept queued while people are killed")
 	flags.IntVar(&o.kills, "kills", 300, "kills, half of settled people and half of queued joiners")
 	flags.IntVar(&o.people, "people", 10000, "people whom the policy preview looks at")
+	flags.IntVar(&o.users, "users", 100000, "Users whom SCIM clients find; one in ten is in the large Group")
 	flags.IntVar(&o.limited, "limited", 400, "joiners at the vendors' published limits")
-	flags.DurationVar(&o.intake, "intake", 2*time.Second, "time of each measurement of intake")
+	flags.DurationVar(&o.intake, "intake", 2*time.Second, "time of each measurement of intake, and of SCIM requests")
 	flags.BoolVar(&o.write, "write", false, "put the results into docs/results.md")
 	flags.StringVar(&o.only, "only", "", "run one section: "+strings.Join(sections, ", "))
-	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the product's rounds of joiners to this file")
+	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of a round of joiners to this file, and of each kind of SCIM request to one that is named after it")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -92,6 +95,9 @@ func parse(args []string) (options, error) {
 	if o.quick {
 		o.shrink(flags)
 	}
+	if o.users < 1000 {
+		return o, errors.New("--users is at least 1000: a tenth of them are the large Group")
+	}
 	if o.limited < 1 || o.rounds < 1 || o.joiners < 1 || o.queued < 1 || o.kills < 2 || o.people < 1 || o.intake <= 0 {
 		return o, errors.New("every size must be positive, and at least 2 people be killed")
 	}
@@ -100,7 +106,7 @@ func parse(args []string) (options, error) {
 
 // shrink makes every size that the command line does not name a small one.
 func (o *options) shrink(flags *flag.FlagSet) {
-	small := options{rounds: 2, joiners: 60, queued: 200, kills: 40, people: 2000, limited: 90, intake: 300 * time.Millisecond}
+	small := options{rounds: 2, joiners: 60, queued: 200, kills: 40, people: 2000, users: 10000, limited: 90, intake: 300 * time.Millisecond}
 	set := map[string]bool{}
 	flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	for name, change := range map[string]func(){
@@ -109,6 +115,7 @@ func (o *options) shrink(flags *flag.FlagSet) {
 		"queued":  func() { o.queued = small.queued },
 		"kills":   func() { o.kills = small.kills },
 		"people":  func() { o.people = small.people },
+		"users":   func() { o.users = small.users },
 		"limited": func() { o.limited = small.limited },
 		"intake":  func() { o.intake = small.intake },
 	} {
@@ -157,6 +164,9 @@ func measureAll(ctx context.Context, o options, s *servers) (report, error) {
 			{sectionIntake, func(p *product) (err error) { r.intake, err = measureIntake(ctx, o, p); return err }},
 			{sectionPreview, func(p *product) (err error) { r.preview, err = measurePreview(ctx, o, p); return err }},
 		}},
+		{"directory", false, []section{
+			{sectionScim, func(p *product) (err error) { r.scim, err = measureScim(ctx, o, p); return err }},
+		}},
 	} {
 		todo := slices.DeleteFunc(part.sections, func(each section) bool { return !wanted(each.name) })
 		if len(todo) == 0 {
@@ -194,6 +204,19 @@ func inTurn(p *product, todo []section) error {
 	for _, each := range todo {
 		if err := each.measure(p); err != nil {
 			return fmt.Errorf("%s: %w", each.name, err)
+		}
+	}
+	return nil
+}
+
+// takeTurns measures each of n contenders once a round, and each round another begins: what happens to the machine happens to
+// all of them. Round 0 warms up.
+func takeTurns(rounds, n int, measure func(round, i int) error) error {
+	for round := range rounds + 1 {
+		for i := range n {
+			if err := measure(round, (i+round)%n); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

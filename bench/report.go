@@ -19,6 +19,7 @@ type report struct {
 	kill    *killResults
 	intake  *intakeResults
 	preview *previewResults
+	scim    *scimResults
 	vendors *vendorResults
 }
 
@@ -63,6 +64,9 @@ func (r report) markdown() string {
 	}
 	if r.preview != nil {
 		r.preview.markdown(&b)
+	}
+	if r.scim != nil {
+		r.scim.markdown(&b)
 	}
 	if r.vendors != nil {
 		r.vendors.markdown(&b)

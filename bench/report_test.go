@@ -76,7 +76,8 @@ func TestFlags(t *testing.T) {
 	require.Equal(t, 100, o.kills, "a size that is named counts")
 	require.Equal(t, 60, o.joiners, "the others are small")
 	require.Equal(t, 90, o.limited)
-	for _, args := range [][]string{{"--only", "lunch"}, {"--rounds", "0"}, {"--kills", "1"}, {"--limited", "0"}, {"more"}} {
+	require.Equal(t, 10000, o.users)
+	for _, args := range [][]string{{"--only", "lunch"}, {"--rounds", "0"}, {"--kills", "1"}, {"--limited", "0"}, {"--users", "999"}, {"more"}} {
 		_, err := parse(args)
 		require.Error(t, err, "%v", args)
 	}

@@ -33,9 +33,21 @@ build: ## build the tenure binary into .run/bin
 test: ## run all tests, against a real Postgres and a real Temporal of their own
 	@$(LOCAL) test -- go test -timeout=20m -parallel=8 ./...
 
+# The engine takes one target of one package at a time.
+FUZZTIME := 10s
+
+.PHONY: fuzz
+fuzz: ## let the fuzzing engine look for inputs that break what reads them; FUZZTIME=10m and more
+	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package: $$target"; \
+			go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package; \
+		done; \
+	done
+
 .PHONY: soak
 soak: ## run the end-to-end tests at full scale (hours)
-	@TENURE_KILLS=100 TENURE_BURST=1000 TENURE_MODEL_RUNS=20000 $(LOCAL) test -- go test -count=1 -p=1 -timeout=60m -tags=soak -run='Soak|Kill|Burst|Protocol' ./e2e/...
+	@TENURE_KILLS=100 TENURE_BURST=1000 TENURE_MODEL_RUNS=20000 $(LOCAL) test -- go test -count=1 -p=1 -timeout=120m -tags=soak -run='Soak|Kill|Burst|Protocol' ./e2e/...
 
 .PHONY: bench
 bench: ## measure, against the baselines; BENCH='--quick' and more: go run ./bench -h

@@ -59,6 +59,12 @@ func (d *deployment) newToken(scope string) string {
 func (d *deployment) begin() {
 	d.t.Helper()
 	d.api, d.worker = d.run("api"), d.run("worker")
+	d.awaitAPI()
+}
+
+// awaitAPI returns when the API listens.
+func (d *deployment) awaitAPI() {
+	d.t.Helper()
 	d.eventually(30*time.Second, "the API listens", func() bool {
 		connection, err := net.Dial("tcp", d.listen)
 		if err == nil {

@@ -18,7 +18,8 @@ import (
 
 func TestALeaverTerminatedByHandHeals(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, settings{})
+	const sweep = 2 * time.Second
+	w := newWorld(t, settings{sweep: sweep})
 	w.send(identity.WorkerJoined, person(1))
 	w.quiet(30 * time.Second)
 	crm := w.systems["crm"].proxy
@@ -27,8 +28,13 @@ func TestALeaverTerminatedByHandHeals(t *testing.T) {
 	w.eventually(20*time.Second, "crm hangs", func() bool { return len(crm.Requests()) > 0 && w.held("crm") > 0 })
 	id := workflows.IdentityWorkflowID(w.org, left.Identity.String())
 	require.NoError(t, w.temporal.TerminateWorkflow(t.Context(), id, "", "by hand"))
+	terminated := time.Now()
 	crm.SetRules()
 	crm.Release()
+	w.eventually(2*sweep+5*time.Second, "two sweeps later, and the time of a start, somebody works for the leaver", func() bool {
+		run, err := w.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+		return err == nil && run.GetWorkflowExecutionInfo().GetStartTime().AsTime().After(terminated)
+	})
 	w.quiet(30 * time.Second)
 	w.requireGone("E0001")
 	w.requireConfirmed(left)

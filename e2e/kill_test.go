@@ -25,8 +25,45 @@ import (
 	"github.com/tenurehq/tenure/internal/testkit"
 )
 
-// killsVariable says how many processes TestKillAnything kills; `make soak` sets 100.
+// killsVariable says how many processes the tests of kills kill; `make soak` sets 100.
 const killsVariable = "TENURE_KILLS"
+
+func killsOr(otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(killsVariable)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// victim is what can be killed and comes back.
+type victim struct {
+	name string
+	kill func()
+}
+
+// victims are the whole of a deployment.
+func victims(t *testing.T, api, worker *program, temporal *testkit.PrivateTemporal, pg *testkit.PrivatePostgres) []victim {
+	t.Helper()
+	return []victim{
+		{"api", api.restart},
+		{"worker", worker.restart},
+		{"temporal", func() { temporal.Kill(); require.NoError(t, temporal.Start(t.Context())) }},
+		{"postgres", func() { pg.Kill(); require.NoError(t, pg.Start(t.Context())) }},
+	}
+}
+
+// drawn are so many victims in random order, each of them once at least if there is room.
+func drawn(random *rand.Rand, from []victim, n int) []victim {
+	order := make([]victim, 0, n)
+	for len(order) < n {
+		for _, i := range random.Perm(len(from)) {
+			order = append(order, from[i])
+		}
+	}
+	order = order[:n]
+	random.Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
+	return order
+}
 
 // program is one of Tenure's processes, as production runs it.
 type program struct {
@@ -68,10 +105,7 @@ func (p *program) restart() {
 // TestKillAnything is invariant 2: kill -9 of the API, the worker, Temporal and Postgres at random moments of a busy
 // time. Every acknowledged event has its effect, and nobody has two accounts.
 func TestKillAnything(t *testing.T) {
-	kills := 6
-	if n, err := strconv.Atoi(os.Getenv(killsVariable)); err == nil {
-		kills = n
-	}
+	kills := killsOr(6)
 	seed := rand.Uint64()
 	t.Logf("seed %d, %d kills", seed, kills)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -80,22 +114,12 @@ func TestKillAnything(t *testing.T) {
 	temporal := testkit.StartTemporal(t, pg)
 	k := newKillable(t, pg, temporal)
 	feed := k.feed()
-	victims := []struct {
-		name string
-		kill func()
-	}{
-		{"api", k.api.restart},
-		{"worker", k.worker.restart},
-		{"temporal", func() { temporal.Kill(); require.NoError(t, temporal.Start(t.Context())) }},
-		{"postgres", func() { pg.Kill(); require.NoError(t, pg.Start(t.Context())) }},
-	}
-	for n := range kills {
+	for n, each := range drawn(random, victims(t, k.api, k.worker, temporal, pg), kills) {
 		feed.more(12)
 		// The pause is the random moment; what is under way then is for chance to choose.
 		time.Sleep(time.Duration(200+random.IntN(1500)) * time.Millisecond)
-		victim := victims[random.IntN(len(victims))]
-		t.Logf("kill %d: %s, %d events acknowledged", n+1, victim.name, feed.acknowledged.Load())
-		victim.kill()
+		t.Logf("kill %d: %s, %d events acknowledged", n+1, each.name, feed.acknowledged.Load())
+		each.kill()
 	}
 	feed.wait()
 	k.settle(4 * time.Minute)
@@ -108,14 +132,22 @@ func TestKillAnything(t *testing.T) {
 	}
 }
 
-// buildTenure builds the binary.
+// buildTenure builds the binary, once for all tests.
 func buildTenure(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "tenure")
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../cmd/tenure").CombinedOutput()
-	require.NoError(t, err, string(output))
+	binary, err := tenure()
+	require.NoError(t, err)
 	return binary
 }
+
+// tenure is the binary; TestMain removes its folder.
+var tenure = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(binaries, "tenure")
+	if output, err := exec.Command("go", "build", "-o", binary, "../cmd/tenure").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build tenure: %w\n%s", err, output)
+	}
+	return binary, nil
+})
 
 // killable is a stack whose every part can be killed.
 type killable struct {

@@ -42,8 +42,17 @@ func TestMain(m *testing.M) {
 	if err := os.Setenv(tokenVariable, secret); err != nil {
 		panic(err)
 	}
-	os.Exit(m.Run())
+	var err error
+	if binaries, err = os.MkdirTemp("", "tenure-e2e-"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(binaries)
+	os.Exit(code)
 }
+
+// binaries is a folder for what is built for the tests.
+var binaries string
 
 var targetNames = []string{"crm", "desk", "wiki"}
 

@@ -2,6 +2,7 @@ package sample_test
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -24,6 +25,17 @@ func acme(t *testing.T) *policy.Policy {
 	require.True(t, ok)
 	require.Equal(t, "hr", rule.Name)
 	return p
+}
+
+// The organization beside the sample's has nobody in it, and takes what SCIM clients write.
+func TestTheEmptyOrganizationTakesSCIM(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("empty/organization.yaml")
+	require.NoError(t, err)
+	p, err := policy.Parse(policy.File{Name: "organization.yaml", Data: text})
+	require.NoError(t, err)
+	require.Equal(t, "empty", p.Organization())
+	require.Equal(t, policy.ModeSCIM, p.Provisioning().Mode)
 }
 
 // story is what a source's record of each person says after the events.

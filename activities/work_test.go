@@ -78,7 +78,7 @@ type whole struct {
 }
 
 func (w whole) CreateAccountWith(context.Context, connectors.Account, []connectors.Entitlement) (connectors.Account, []connectors.Entitlement, error) {
-	account, err := w.half.create()
+	account, err := w.create()
 	return account, nil, err
 }
 

@@ -277,7 +277,7 @@ func TestParallelPostsForOnePersonMakeOneIdentity(t *testing.T) {
 			if i%2 == 1 {
 				event = cloudEvent(fmt.Sprintf("change-%d", i), "changed", fmt.Sprintf(`"employeeId":"1","title":"Title %d"`, i))
 			}
-			r, err := http.DefaultClient.Do(h.request(http.MethodPost, "/v1/events", acme.hr, structured, event))
+			r, err := caller.Do(h.request(http.MethodPost, "/v1/events", acme.hr, structured, event))
 			if err != nil {
 				ids[i] = err.Error()
 				return

@@ -117,6 +117,10 @@ func startWith(t *testing.T, set func(*api.Options)) *harness {
 	return h
 }
 
+// caller is not http.DefaultClient, whose connections every httptest.Server of the tests beside this one closes when it
+// ends.
+var caller = &http.Client{Transport: &http.Transport{}}
+
 // org makes an organization with a policy and answers callers with each scope.
 func (h *harness) org(id string) tenant {
 	h.t.Helper()
@@ -245,7 +249,7 @@ func (a answer) items(path string) []any {
 
 func (h *harness) do(r *http.Request) answer {
 	h.t.Helper()
-	response, err := http.DefaultClient.Do(r)
+	response, err := caller.Do(r)
 	require.NoError(h.t, err)
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)

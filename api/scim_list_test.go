@@ -227,7 +227,7 @@ func TestSCIMSearchMergesTypes(t *testing.T) {
 	var all, ids []string
 	for i := range 9 { // externalIds go down as the times of creation go up
 		more := fmt.Sprintf(`"externalId":"x%d"`, 9-i)
-		id := ""
+		var id string
 		if i%3 == 1 {
 			id = d.post("/Groups", fmt.Sprintf(`{"displayName":"Group %d",%s}`, i, more)).is(http.StatusCreated).text("id")
 		} else {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -76,7 +77,7 @@ func copyRows(ctx context.Context, tx pgx.Tx, table, model string, n int) error 
 				|| jsonb_build_object('created_at', now() - make_interval(secs => $3 - p.n), 'modified_at', now() - make_interval(secs => $3 - p.n))) r
 		where m.model like '%' || $1 || '%'`, model, scimNumber(0), n)
 	if err == nil && tag.RowsAffected() < int64(n) {
-		err = fmt.Errorf("the POST of a User left no row that names it")
+		err = errors.New("the POST of a User left no row that names it")
 	}
 	return err
 }

@@ -67,7 +67,7 @@ func (c *scimRate) profiled(o options, round int, fn func() error) error {
 	if o.profile == "" || round < o.rounds || c.baseline == nil {
 		return fn()
 	}
-	file, err := os.Create(o.profile + "-" + strings.ReplaceAll(c.name, " ", "-"))
+	file, err := os.Create(o.profile + "-" + strings.ReplaceAll(c.name, " ", "-")) //nolint:gosec // the file that the command line names
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func testOutage(t *testing.T, o outage) {
 	require.NoError(t, temporal.Start(t.Context()))
 	f.quiet(4*time.Minute + time.Duration(o.clients*(o.settled+o.joiners))*time.Second/4)
 	watched()
-	f.requireLeaversFirst(people, restarted)
+	f.requireLeaversFirst(restarted)
 	f.requireAsDirected(people)
 }
 
@@ -206,7 +206,7 @@ func (f *front) watchTitles() (stop func()) {
 }
 
 // requireLeaversFirst: when the last of those who had left was out of all targets, few of the others had been served.
-func (f *front) requireLeaversFirst(people [][]*directed, restarted time.Time) {
+func (f *front) requireLeaversFirst(restarted time.Time) {
 	f.t.Helper()
 	const leavers = `from accounts a join identities i on i.org = a.org and i.id = a.identity_id where i.state = 'left'`
 	require.Zero(f.t, one[int](f.world, `select count(*) `+leavers+` and (a.verified_at is null or a.verified_at < $1)`, restarted))

@@ -105,14 +105,14 @@ func (s *storm) change(i, n int, random *rand.Rand) {
 	}
 	s.held[i][id] = !s.held[i][id]
 	value := fmt.Sprintf("v%d.%d@acme.example", i, n)
-	if !s.patch("/Users/"+s.user+"?attributes=id", fmt.Sprintf(`{"op":"Add","path":"%s","value":%q}`, ownPath(i), value)).ok() {
+	if !s.patch("/Users/"+s.user+"?attributes=id", fmt.Sprintf(`{"op":"Add","path":%q,"value":%q}`, ownPath(i), value)).ok() {
 		return
 	}
 	s.last[i] = value
 	s.changes.Add(2)
 }
 
-func ownPath(i int) string { return fmt.Sprintf(`emails[type eq \"c%d\"].value`, i) }
+func ownPath(i int) string { return fmt.Sprintf(`emails[type eq "c%d"].value`, i) }
 
 // race creates one userName twice at once.
 func (s *storm) race(userName string) {

@@ -45,7 +45,7 @@ func (s *server) token(_ call, w http.ResponseWriter, r *http.Request) error {
 	case "":
 		scopes := access.From(r.Context()).Token.Scopes
 		if !within(form.Get("scope"), scopes) {
-			return grantError{http.StatusBadRequest, "invalid_scope", "The token has not all scopes that are asked for: leave out scope to get those that it has."}.write(w)
+			return grantError{http.StatusBadRequest, "invalid_scope", "The token has not all scopes that are asked for: leave scope out to get its own."}.write(w)
 		}
 		return writeGrant(w, http.StatusOK, grant{made, "Bearer", int(access.AccessLifetime.Seconds()), strings.Join(scopes, " ")})
 	case identity.Unauthorized:
@@ -79,7 +79,7 @@ func credentials(r *http.Request, form url.Values) (id, secret string, refused *
 // within says whether all the scopes that are asked for are the token's (RFC 6749, section 3.3). What is granted is always all
 // that it has, as the answer says.
 func within(asked string, scopes []string) bool {
-	for _, scope := range strings.Fields(asked) {
+	for scope := range strings.FieldsSeq(asked) {
 		if asked := access.Scope(scope); !slices.Contains(access.Scopes(), asked) || !asked.Within(scopes) {
 			return false
 		}

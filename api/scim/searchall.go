@@ -200,17 +200,18 @@ func (w *walk) ready(ctx context.Context) (bool, error) {
 // next takes the resource that comes first and answers its type; less than 0 at the end.
 func next(ctx context.Context, walks [2]*walk, descending bool) (int, error) {
 	first := -1
+	var chosen *walk
 	for i, w := range walks {
 		ready, err := w.ready(ctx)
 		if err != nil {
 			return 0, err
 		}
-		if ready && (first < 0 || (compareKeys(w, walks[first]) < 0) != descending) {
-			first = i
+		if ready && (chosen == nil || (compareKeys(w, chosen) < 0) != descending) {
+			first, chosen = i, w
 		}
 	}
-	if first >= 0 {
-		walks[first].keys, walks[first].ids = walks[first].keys[1:], walks[first].ids[1:]
+	if chosen != nil {
+		chosen.keys, chosen.ids = chosen.keys[1:], chosen.ids[1:]
 	}
 	return first, nil
 }

@@ -86,7 +86,7 @@ func newGroups(t testing.TB, url string, n int) []connectors.Entitlement {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/Groups", bytes.NewReader(body))
 		require.NoError(t, err)
 		req.Header.Set("Authorization", "Bearer "+token)
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req) // not one whose connections other tests close
 		require.NoError(t, err)
 		var created struct{ ID string }
 		require.NoError(t, json.NewDecoder(resp.Body).Decode(&created))

@@ -93,9 +93,9 @@ func resolve(value any, by string) (any, bool) {
 func nameIn(text string, settings map[string]any) string {
 	first, at := "", len(text)
 	for name := range settings {
-		found := regexp.MustCompile(`(?:^|\W)(` + regexp.QuoteMeta(name) + `)(?:\W|$)`).FindStringSubmatchIndex(text)
-		if found != nil && found[2] < at {
-			first, at = name, found[2]
+		found := regexp.MustCompile(`(?:^|\W)` + regexp.QuoteMeta(name) + `(?:\W|$)`).FindStringIndex(text)
+		if len(found) > 0 && found[0] < at {
+			first, at = name, found[0]
 		}
 	}
 	return first

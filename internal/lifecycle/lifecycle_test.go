@@ -79,9 +79,10 @@ func (h *house) accept(event identity.Event) lifecycle.Receipt {
 	return receipt
 }
 
-func (h *house) join(employee string) lifecycle.Receipt {
+// join has employee 1 join.
+func (h *house) join() lifecycle.Receipt {
 	h.t.Helper()
-	return h.accept(h.event("urn:hr", identity.WorkerJoined, map[string]any{"employeeId": employee, "startDate": "2020-01-01"}))
+	return h.accept(h.event("urn:hr", identity.WorkerJoined, map[string]any{"employeeId": "1", "startDate": "2020-01-01"}))
 }
 
 // plan asks what differs, as a run would.
@@ -115,7 +116,7 @@ func (h *house) count(query string) (n int) {
 func TestAPolicyCannotDropATargetInUse(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, head+targets)
-	h.plan(h.join("1").Identity)
+	h.plan(h.join().Identity)
 	for name, text := range map[string]string{
 		"another is left": head + "targets: [{name: wiki, connector: scim, settings: {baseUrl: \"http://127.0.0.1:1\"}, attributes: {userName: person.employeeId}}]\n",
 		"none is left":    head,
@@ -135,7 +136,7 @@ func TestAPolicyCannotDropATargetInUse(t *testing.T) {
 func TestAnAccountWhoseTargetIsGoneIsOnRecord(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, head+targets)
-	id := h.join("1").Identity
+	id := h.join().Identity
 	p, err := policy.Parse(policy.File{Name: "p.yaml", Data: []byte(head)})
 	require.NoError(t, err)
 	require.NoError(t, h.store.InOrg(t.Context(), org, func(tx *store.Tx) error {
@@ -210,7 +211,7 @@ func TestTheReasonOfAFailureIsKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t, head+targets)
-			id := h.join("1").Identity
+			id := h.join().Identity
 			plan := h.plan(id)
 			require.Len(t, plan.Steps, 1)
 			job, _, err := h.service.Begin(t.Context(), workflows.ApplyRequest{Org: org, Identity: id.String(), Step: plan.Steps[0]})
@@ -230,14 +231,14 @@ func TestARescissionAloneIsNoPast(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, head)
 	require.Equal(t, identity.EffectNone, h.accept(h.event("urn:hr", identity.WorkerRescinded, map[string]any{"employeeId": "1", "rescinds": "never"})).Effect)
-	require.Equal(t, identity.EffectJoin, h.join("1").Effect)
+	require.Equal(t, identity.EffectJoin, h.join().Effect)
 }
 
 // Whom a new policy changes nothing for is not planned anew.
 func TestAPolicyThatConcernsNobodyPokesNobody(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, head)
-	require.True(t, h.plan(h.join("1").Identity).Settled)
+	require.True(t, h.plan(h.join().Identity).Settled)
 	require.NoError(t, h.apply(head+`targets: [{name: crm, connector: scim, settings: {baseUrl: "http://127.0.0.1:1"}, attributes: {userName: person.employeeId}}]`))
 	require.Equal(t, 1, h.count(`select count(*) from identities where settled_policy = 2`))
 }

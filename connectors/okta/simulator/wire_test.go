@@ -51,7 +51,7 @@ func TestContentLength(t *testing.T) {
 	req, err := http.NewRequest(http.MethodPost, server.URL+"/api/v1/users/"+id+"/lifecycle/activate", nil)
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "SSWS "+token)
-	r, err := http.DefaultClient.Do(req)
+	r, err := server.Client().Do(req)
 	require.NoError(t, err)
 	require.NoError(t, r.Body.Close())
 	require.Equal(t, 200, r.StatusCode)

@@ -16,7 +16,7 @@ const (
 	// counted.
 	recently = 3 * time.Second
 	// atWork is how long somebody who was handed in, and has not settled, has others yield.
-	atWork = time.Second
+	atWork = 2 * time.Second
 )
 
 // turns remembers what was handed to the engine of late, leaves apart, to divide it among the organizations. One that was

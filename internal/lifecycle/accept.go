@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -311,7 +312,7 @@ func correlationLocks(p *policy.Policy, attributes identity.Attributes) []string
 	var locks []string
 	for _, rule := range p.Correlations() {
 		if key, ok := rule.Key(attributes); ok {
-			locks = append(locks, "correlation/"+rule.Name+"/"+key)
+			locks = append(locks, fmt.Sprintf("correlation/%s/%q", rule.Name, key)) // a key may hold what no text of Postgres can
 		}
 	}
 	return locks

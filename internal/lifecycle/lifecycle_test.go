@@ -178,12 +178,12 @@ func TestTwoSourcesAtOnceMeanOnePerson(t *testing.T) {
 	} {
 		t.Run(then, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t, head+"correlation: [{name: same-mail, match: [email], then: "+then+"}]\n")
+			h := newHouse(t, head+"correlation: [{name: same-mail, match: [email, familyName], then: "+then+"}]\n")
 			var group errgroup.Group
 			for n := range pairs {
 				mail := fmt.Sprintf("p%d@house.example", n)
 				for _, source := range []string{"urn:hr", "urn:other"} {
-					event := h.event(source, identity.WorkerJoined, map[string]any{"employeeId": source + mail, "email": mail})
+					event := h.event(source, identity.WorkerJoined, map[string]any{"employeeId": source + mail, "email": mail, "familyName": "Vogel"})
 					group.Go(func() error {
 						_, err := h.service.Accept(t.Context(), org, lifecycle.Caller{Actor: "test"}, event)
 						return err

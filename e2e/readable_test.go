@@ -129,9 +129,10 @@ func TestAJoinersRunCanBeRead(t *testing.T) {
 func (w *world) status(r run) workflows.Status {
 	w.t.Helper()
 	var status workflows.Status
-	w.eventually(20*time.Second, "the run answers", func() bool { // a busy engine may give a query up
+	w.eventually(time.Minute, "the run answers", func() bool { // a busy engine may give a query up
 		value, err := w.temporal.QueryWorkflow(w.t.Context(), r.id, r.runID(), workflows.QueryStatus)
 		if err != nil {
+			w.t.Logf("query: %v", err)
 			return false
 		}
 		require.NoError(w.t, value.Get(&status))

@@ -185,7 +185,7 @@ func killWhileTheSamplePlays(t *testing.T, kills int) {
 	require.NoError(t, migrate(t.Context(), pg.Owner))
 	a := newAcme(t, pg.Database, temporal.Address(), nil)
 	played := make(chan error, 1)
-	go func() { played <- a.play(4) }()
+	go func() { played <- a.play(12) }() // each kill may cost a play or two
 	for n, each := range drawn(random, victims(t, a.api, a.worker, temporal, pg), kills) {
 		// The pause is the random moment; what is under way then is for chance to choose.
 		time.Sleep(time.Duration(500+random.IntN(5000)) * time.Millisecond)

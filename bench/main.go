@@ -82,7 +82,8 @@ func parse(args []string) (options, error) {
 	flags.DurationVar(&o.intake, "intake", 2*time.Second, "time of each measurement of intake, and of SCIM requests")
 	flags.BoolVar(&o.write, "write", false, "put the results into docs/results.md")
 	flags.StringVar(&o.only, "only", "", "run one section: "+strings.Join(sections, ", "))
-	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of a round of joiners to this file,\nand of each kind of SCIM request to one that is named after it")
+	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of a round of joiners to this file,\n"+
+		"and of each kind of SCIM request to one that is named after it")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

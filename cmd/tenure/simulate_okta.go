@@ -38,8 +38,8 @@ plain http, which Tenure's connector takes from this machine only: put a proxy w
 When it is ready it prints the settings of a target.
 
 Groups and applications that are missing are created. The members of an --app-group are an application's to change.
-GET /_simulator/stats counts the calls it has answered and GET /_simulator/users shows the users, to everybody who asks. POST /_simulator/users/{id}/first-sign-in with
-{"password": "…", "factors": ["sms"]} is a person's first day;
+GET /_simulator/stats counts the calls it has answered and GET /_simulator/users shows the users, to everybody who asks.
+POST /_simulator/users/{id}/first-sign-in with {"password": "…", "factors": ["sms"]} is a person's first day;
 POST /_simulator/users/{id}/password with {"password": "…"} tells whether it works. It stops cleanly on SIGINT and SIGTERM.`,
 		Example: `  TENURE_SIMULATOR_TOKEN=secret tenure simulate okta --data .run/okta --group Sales --app Salesforce --activation-lag 2s
 

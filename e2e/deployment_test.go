@@ -65,7 +65,7 @@ func (d *deployment) begin() {
 // awaitAPI returns when the API listens.
 func (d *deployment) awaitAPI() {
 	d.t.Helper()
-	d.eventually(30*time.Second, "the API listens", func() bool {
+	d.eventually("the API listens", func() bool {
 		connection, err := net.Dial("tcp", d.listen)
 		if err == nil {
 			_ = connection.Close()

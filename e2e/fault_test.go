@@ -48,12 +48,12 @@ func TestEveryFaultAtTenPercent(t *testing.T) {
 	for n := 0; n < people; n += 3 {
 		w.leaveNow(fmt.Sprintf("E%04d", n))
 	}
-	w.quiet(3 * time.Minute)
+	w.quiet()
 	for _, name := range targetNames {
 		require.NotEmpty(t, w.systems[name].proxy.Requests())
 		w.systems[name].proxy.SetRules()
 	}
-	w.eventually(time.Minute, "what may have been in flight is read once more", func() bool { return w.unsettled() == 0 && w.unconfirmed() == 0 })
+	w.eventually("what may have been in flight is read once more", func() bool { return w.unsettled() == 0 && w.unconfirmed() == 0 })
 	for n := range people {
 		id := fmt.Sprintf("E%04d", n)
 		switch {
@@ -88,9 +88,9 @@ func TestATargetThatIsDownIsLeftAlone(t *testing.T) {
 	for n := range 10 {
 		receipts = append(receipts, w.send(identity.WorkerJoined, person(n)))
 	}
-	w.quiet(time.Minute)
+	w.quiet()
 	for _, receipt := range receipts {
-		w.eventually(10*time.Second, "no run is open", func() bool { return !w.open(receipt) })
+		w.eventually("no run is open", func() bool { return !w.open(receipt) })
 	}
 	wiki.Reset()
 	require.NoError(t, wiki.Wait(t.Context(), func(s connectortest.State) bool { return s.Requests >= 4 }))
@@ -102,8 +102,8 @@ func TestATargetThatIsDownIsLeftAlone(t *testing.T) {
 		}
 	}
 	wiki.SetDown(false)
-	w.eventually(time.Minute, "everyone is in wiki", func() bool { return len(w.systems["wiki"].Snapshot().Users) == 10 })
-	w.quiet(time.Minute)
+	w.eventually("everyone is in wiki", func() bool { return len(w.systems["wiki"].Snapshot().Users) == 10 })
+	w.quiet()
 	w.requireEnabled("E0009", "Everyone", "Sales")
 }
 

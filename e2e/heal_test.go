@@ -21,21 +21,23 @@ func TestALeaverTerminatedByHandHeals(t *testing.T) {
 	const sweep = 2 * time.Second
 	w := newWorld(t, settings{sweep: sweep})
 	w.send(identity.WorkerJoined, person(1))
-	w.quiet(30 * time.Second)
+	w.quiet()
 	crm := w.systems["crm"].proxy
 	crm.SetRules(connectortest.Rule{Writes: true, Fault: connectortest.Hang()})
 	left := w.leaveNow("E0001")
-	w.eventually(20*time.Second, "crm hangs", func() bool { return len(crm.Requests()) > 0 && w.held("crm") > 0 })
+	w.eventually("crm hangs", func() bool { return len(crm.Requests()) > 0 && w.held("crm") > 0 })
 	id := workflows.IdentityWorkflowID(w.org, left.Identity.String())
 	require.NoError(t, w.temporal.TerminateWorkflow(t.Context(), id, "", "by hand"))
-	terminated := time.Now()
+	terminated, swept := time.Now(), w.swept()
 	crm.SetRules()
 	crm.Release()
-	w.eventually(2*sweep+5*time.Second, "two sweeps later, and the time of a start, somebody works for the leaver", func() bool {
+	w.eventually("the leaver is to be worked on", func() bool { return w.enqueuedSince([]lifecycle.Receipt{left}, terminated) })
+	require.LessOrEqual(t, w.swept()-swept, 2+1, "two sweeps, and the one that was under way")
+	w.eventually("somebody works for the leaver", func() bool {
 		run, err := w.temporal.DescribeWorkflowExecution(t.Context(), id, "")
 		return err == nil && run.GetWorkflowExecutionInfo().GetStartTime().AsTime().After(terminated)
 	})
-	w.quiet(30 * time.Second)
+	w.quiet()
 	w.requireGone("E0001")
 	w.requireConfirmed(left)
 }
@@ -54,7 +56,7 @@ func TestOurDatabaseSetBack(t *testing.T) {
 	for n := range 3 {
 		w.send(identity.WorkerJoined, person(n))
 	}
-	w.quiet(30 * time.Second)
+	w.quiet()
 	restore := w.backup()
 
 	// What the database will have forgotten: a leave, that is still being confirmed when the database is set back, and a
@@ -65,14 +67,14 @@ func TestOurDatabaseSetBack(t *testing.T) {
 	lostJoin := w.event(identity.WorkerJoined, person(7))
 	_, err = w.accept(t.Context(), lostJoin)
 	require.NoError(t, err)
-	w.eventually(20*time.Second, "E0001 is out", func() bool { return !w.account("crm", "E0001").Enabled && !w.account("wiki", "E0001").Enabled })
+	w.eventually("E0001 is out", func() bool { return !w.account("crm", "E0001").Enabled && !w.account("wiki", "E0001").Enabled })
 	restore()
-	w.eventually(30*time.Second, "grants are held", func() bool { return w.heldSince() != nil })
+	w.eventually("grants are held", func() bool { return w.heldSince() != nil })
 
 	// While held: a joiner gets nothing, a leaver loses everything.
 	w.send(identity.WorkerJoined, person(8))
 	left := w.leaveNow("E0002")
-	w.eventually(30*time.Second, "E0002 is out", func() bool { return w.verified(left) })
+	w.eventually("E0002 is out", func() bool { return w.verified(left) })
 	w.requireGone("E0002")
 	n, err := w.service.Recover(t.Context(), w.org, lifecycle.Caller{Actor: "test"})
 	require.NoError(t, err)
@@ -81,12 +83,12 @@ func TestOurDatabaseSetBack(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.accept(t.Context(), lostJoin)
 	require.NoError(t, err)
-	w.quiet(60 * time.Second)
+	w.quiet()
 	w.requireGone("E0001")
 	require.Nil(t, w.account("crm", "E0008"), "nothing is granted before the release")
 
 	require.NoError(t, w.service.Release(t.Context(), w.org, lifecycle.Caller{Actor: "test"}))
-	w.quiet(60 * time.Second)
+	w.quiet()
 	w.requireGone("E0001")
 	w.requireGone("E0002")
 	for _, id := range []string{"E0000", "E0007", "E0008"} {

@@ -56,7 +56,7 @@ func TestLeaveMeetsAJoinerWho(t *testing.T) {
 				}
 				left := w.leaveNow("E0029")
 				w.startWorker(s)
-				w.quiet(90 * time.Second)
+				w.quiet()
 				w.requireGone("E0029")
 				w.requireEnabled("E0000", "Everyone", "Sales")
 				w.requireConfirmed(left)
@@ -69,7 +69,7 @@ func TestLeaveMeetsAJoinerWho(t *testing.T) {
 				w.send(identity.WorkerJoined, person(1))
 				w.awaitWrite("crm")
 				left := w.leaveNow("E0001")
-				w.quiet(60 * time.Second)
+				w.quiet()
 				w.requireGone("E0001")
 				w.requireConfirmed(left)
 			})
@@ -81,7 +81,7 @@ func TestLeaveMeetsAJoinerWho(t *testing.T) {
 				w.send(identity.WorkerJoined, person(1))
 				w.awaitWrite("crm")
 				left := w.leaveNow("E0001")
-				w.quiet(60 * time.Second)
+				w.quiet()
 				w.requireGone("E0001")
 				w.requireConfirmed(left)
 			})
@@ -93,7 +93,7 @@ func TestLeaveMeetsAJoinerWho(t *testing.T) {
 				w.send(identity.WorkerJoined, person(1))
 				w.awaitWrite("crm")
 				left := w.leaveNow("E0001")
-				w.quiet(60 * time.Second)
+				w.quiet()
 				w.requireGone("E0001")
 				w.requireConfirmed(left)
 			})
@@ -106,11 +106,11 @@ func TestLeaveMeetsAJoinerWho(t *testing.T) {
 				w.send(identity.WorkerJoined, person(1))
 				require.NoError(t, crm.Wait(t.Context(), func(s connectortest.State) bool { return s.Held == 1 }))
 				left := w.leaveNow("E0001")
-				w.eventually(20*time.Second, "everything verified", func() bool { return w.verified(left) })
+				w.eventually("everything verified", func() bool { return w.verified(left) })
 				crm.Release() // the create of before the leave lands now
 				require.NoError(t, crm.Wait(t.Context(), func(s connectortest.State) bool { return s.Landed == 1 }))
 				require.NotNil(t, w.account("crm", "E0001"), "the late request made an account")
-				w.quiet(60 * time.Second)
+				w.quiet()
 				w.requireGone("E0001")
 				w.requireConfirmed(left)
 			})
@@ -131,7 +131,7 @@ func (w *world) verified(receipt lifecycle.Receipt) bool {
 // awaitWrite waits until a changing request has reached the target's proxy.
 func (w *world) awaitWrite(target string) {
 	w.t.Helper()
-	w.eventually(20*time.Second, "a write at "+target, func() bool {
+	w.eventually("a write at "+target, func() bool {
 		for _, r := range w.systems[target].proxy.Requests() {
 			if r.Method != http.MethodGet {
 				return true
@@ -149,7 +149,7 @@ func TestOneTargetDownDelaysNoOther(t *testing.T) {
 	for n := range people {
 		w.send(identity.WorkerJoined, person(n))
 	}
-	w.quiet(90 * time.Second)
+	w.quiet()
 	for n := range people {
 		id := fmt.Sprintf("E%04d", n)
 		require.NotNil(t, w.account("crm", id))
@@ -157,12 +157,12 @@ func TestOneTargetDownDelaysNoOther(t *testing.T) {
 		require.Nil(t, w.account("wiki", id))
 	}
 	left := w.leaveNow("E0003")
-	w.eventually(20*time.Second, "the leaver is out of crm and desk", func() bool {
+	w.eventually("the leaver is out of crm and desk", func() bool {
 		return !w.account("crm", "E0003").Enabled && !w.account("desk", "E0003").Enabled
 	})
 	w.systems["wiki"].proxy.SetDown(false)
-	w.quiet(90 * time.Second)
-	w.eventually(60*time.Second, "everyone is in wiki", func() bool {
+	w.quiet()
+	w.eventually("everyone is in wiki", func() bool {
 		return w.unsettled() == 0 && len(w.systems["wiki"].Snapshot().Users) >= people-1
 	})
 	w.requireGone("E0003")

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,24 +13,24 @@ func TestJoinMoveLeaveRehire(t *testing.T) {
 	w := newWorld(t, settings{})
 	joined := w.send(identity.WorkerJoined, person(1))
 	require.Equal(t, identity.EffectJoin, joined.Effect)
-	w.quiet(20 * time.Second)
+	w.quiet()
 	w.requireEnabled("E0001", "Everyone", "Sales")
 
 	moved := w.send(identity.WorkerChanged, fact{"employeeId": "E0001", "department": "Marketing", "title": "Head"})
 	require.Equal(t, identity.EffectMove, moved.Effect)
 	require.Equal(t, joined.Identity, moved.Identity)
-	w.quiet(20 * time.Second)
+	w.quiet()
 	w.requireEnabled("E0001", "Everyone", "Marketing")
 	require.Equal(t, "Head", w.account("crm", "E0001").Attributes["title"])
 
 	left := w.send(identity.WorkerLeft, fact{"employeeId": "E0001", "immediate": true, "reason": "abrupt"})
 	require.Equal(t, identity.EffectLeave, left.Effect)
-	w.quiet(20 * time.Second)
+	w.quiet()
 	w.requireGone("E0001")
 
 	back := w.send(identity.WorkerRehired, fact{"employeeId": "E0001", "department": "Sales"})
 	require.Equal(t, identity.EffectRehire, back.Effect)
 	require.Equal(t, joined.Identity, back.Identity)
-	w.quiet(20 * time.Second)
+	w.quiet()
 	w.requireEnabled("E0001", "Everyone", "Sales")
 }

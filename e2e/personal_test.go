@@ -154,32 +154,32 @@ func TestNothingPersonalStandsInTemporalOrInTheLog(t *testing.T) {
 
 	// A careless connector, and a database that gossips.
 	first := w.send(identity.WorkerJoined, canary(0))
-	w.quiet(60 * time.Second)
+	w.quiet()
 	require.GreaterOrEqual(t, creates.Load(), int32(4))
 	w.gossipingDatabase()
 	w.send(identity.WorkerJoined, canary(1))
-	w.quiet(90 * time.Second)
+	w.quiet()
 
 	// Refusals for good, and for a while.
 	crm.SetRules(connectortest.Rule{Method: http.MethodPost, Fault: gossiping(400)})
 	desk.SetRules(connectortest.Rule{Writes: true, Times: 2, Fault: gossiping(503)}, connectortest.Rule{Writes: true, Times: 1, Fault: gossiping(429)})
 	wiki.SetRules(connectortest.Rule{Times: 1, Fault: connectortest.Rubbish(gossip)}, connectortest.Rule{Writes: true, Times: 1, Fault: connectortest.DropAfter()})
 	refused := w.send(identity.WorkerJoined, canary(2))
-	w.quiet(60 * time.Second)
+	w.quiet()
 	crm.SetRules(connectortest.Rule{Writes: true, Fault: gossiping(403)})
 	desk.SetRules(connectortest.Rule{Writes: true, Fault: gossiping(409)})
 	wiki.SetRules(connectortest.Rule{Writes: true, Fault: gossiping(500)})
 	w.send(identity.WorkerChanged, fact{"employeeId": "STAFF-CANARY-1", "title": "Grand Zanzibarian II", "department": "Marketing"})
-	w.quiet(60 * time.Second)
+	w.quiet()
 
 	// A name that policy cannot make, a leave that is refused, a target that is down.
 	w.send(identity.WorkerJoined, merge(canary(0), fact{"employeeId": "STAFF-CANARY-3"}))
-	w.quiet(60 * time.Second)
+	w.quiet()
 	left := w.send(identity.WorkerLeft, fact{"employeeId": "STAFF-CANARY-0", "immediate": true, "reason": gossip})
-	w.eventually(60*time.Second, "the leave waits", func() bool { return len(w.status(w.runOf(left)).Waiting) > 0 })
+	w.eventually("the leave waits", func() bool { return len(w.status(w.runOf(left)).Waiting) > 0 })
 	crm.SetDown(true)
 	w.send(identity.WorkerJoined, canary(4))
-	w.eventually(60*time.Second, "crm is probed", func() bool { return w.executions("ProbeTarget") != nil })
+	w.eventually("crm is probed", func() bool { return w.executions("ProbeTarget") != nil })
 
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_FAILED, w.runOf(refused).status(), "the failures are what this test is about")
 	require.Contains(t, w.recordedErrors(), "Zyrianne Quibblethwaite", "the targets' words stand in the database")

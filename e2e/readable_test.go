@@ -32,7 +32,7 @@ func (w *world) runOf(receipt lifecycle.Receipt) run {
 	w.t.Helper()
 	id := workflows.IdentityWorkflowID(w.org, receipt.Identity.String())
 	var description *workflowservice.DescribeWorkflowExecutionResponse
-	w.eventually(20*time.Second, "a run of "+id, func() bool {
+	w.eventually("a run of "+id, func() bool {
 		var err error
 		description, err = w.temporal.DescribeWorkflowExecution(w.t.Context(), id, "")
 		return err == nil
@@ -106,7 +106,7 @@ func TestAJoinersRunCanBeRead(t *testing.T) {
 	crm.SetRules(connectortest.Rule{Writes: true, Times: 1, Fault: connectortest.Hang()})
 	joined := w.send(identity.WorkerJoined, person(1))
 	require.NoError(t, crm.Wait(t.Context(), func(s connectortest.State) bool { return s.Held == 1 }))
-	w.eventually(20*time.Second, "only crm is worked on", func() bool { return w.runOf(joined).details() == "working on crm" })
+	w.eventually("only crm is worked on", func() bool { return w.runOf(joined).details() == "working on crm" })
 
 	r := w.runOf(joined)
 	require.Equal(t, "Joiner", r.workflowType())
@@ -117,8 +117,8 @@ func TestAJoinersRunCanBeRead(t *testing.T) {
 	require.Equal(t, []string{"crm"}, w.status(r).Running)
 
 	crm.Release()
-	w.quiet(30 * time.Second)
-	w.eventually(10*time.Second, "the run has ended", func() bool {
+	w.quiet()
+	w.eventually("the run has ended", func() bool {
 		return w.runOf(joined).status() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	})
 	require.Equal(t, "every target agrees", w.runOf(joined).details())
@@ -129,7 +129,7 @@ func TestAJoinersRunCanBeRead(t *testing.T) {
 func (w *world) status(r run) workflows.Status {
 	w.t.Helper()
 	var status workflows.Status
-	w.eventually(time.Minute, "the run answers", func() bool { // a busy engine may give a query up
+	w.eventually("the run answers", func() bool { // a busy engine may give a query up
 		value, err := w.temporal.QueryWorkflow(w.t.Context(), r.id, r.runID(), workflows.QueryStatus)
 		if err != nil {
 			w.t.Logf("query: %v", err)
@@ -145,19 +145,19 @@ func TestARunWhoseTargetIsDownSaysSo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, settings{blockBudget: "8s"}) // longer than it takes to know a target for down
 	leaver := w.send(identity.WorkerJoined, person(1))
-	w.quiet(30 * time.Second)
+	w.quiet()
 	w.systems["crm"].proxy.SetDown(true)
 	before := time.Now().UTC().Truncate(time.Minute)
 	joiner := w.send(identity.WorkerJoined, person(2))
 	w.leaveNow("E0001")
 
-	w.eventually(60*time.Second, "the joiner is blocked, and its run has ended", func() bool {
+	w.eventually("the joiner is blocked, and its run has ended", func() bool {
 		r := w.runOf(joiner)
 		return r.status() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED && r.attribute("TenureStage") == "blocked"
 	})
 	requireBlockedSince(t, before, w.runOf(joiner).details(), "")
 
-	w.eventually(60*time.Second, "the leave waits for crm", func() bool {
+	w.eventually("the leave waits for crm", func() bool {
 		r := w.runOf(leaver)
 		return r.workflowType() == "Leaver" && len(w.status(r).Waiting) == 1 && len(w.status(r).Running) == 0 && w.status(r).NextDue.After(time.Now())
 	})
@@ -174,7 +174,7 @@ func TestARunWhoseTargetIsDownSaysSo(t *testing.T) {
 	require.Contains(t, summaries(t, r.history(), enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED), "crm: revoke account")
 
 	w.systems["crm"].proxy.SetDown(false)
-	w.quiet(90 * time.Second)
+	w.quiet()
 	w.requireGone("E0001")
 	w.requireEnabled("E0002", "Everyone", "Sales")
 }
@@ -210,7 +210,7 @@ func TestAJoinersHistoryIsShort(t *testing.T) {
 	w := newWorld(t, settings{})
 	for n := range people {
 		joined := w.send(identity.WorkerJoined, person(n))
-		w.eventually(30*time.Second, "the run has ended", func() bool {
+		w.eventually("the run has ended", func() bool {
 			return w.runOf(joined).status() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
 		})
 		events := w.runOf(joined).history()

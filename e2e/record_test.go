@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
@@ -87,11 +86,11 @@ func TestRecordJoinerMoverLeaver(t *testing.T) {
 		{"leaver", "Leaver", func() { w.leaveNow("E0001") }},
 	} {
 		c.do()
-		w.eventually(30*time.Second, "the "+c.name+" has ended", func() bool {
+		w.eventually("the "+c.name+" has ended", func() bool {
 			r := w.runOf(joined)
 			return r.workflowType() == c.workflowType && r.status() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
 		})
-		w.quiet(30 * time.Second)
+		w.quiet()
 		w.recorded(c.name, &historypb.History{Events: w.runOf(joined).history()})
 	}
 }
@@ -101,21 +100,21 @@ func TestRecordLeaverBlockedAndContinued(t *testing.T) {
 	t.Parallel()
 	w := recordingWorld(t, settings{settleLag: "15m"})
 	joined := w.send(identity.WorkerJoined, person(1))
-	w.eventually(30*time.Second, "the joiner has ended", func() bool {
+	w.eventually("the joiner has ended", func() bool {
 		return w.runOf(joined).status() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	})
 	w.systems["crm"].proxy.SetDown(true)
 	w.leaveNow("E0001")
 	var first run
-	w.eventually(60*time.Second, "the leave waits for crm", func() bool {
+	w.eventually("the leave waits for crm", func() bool {
 		first = w.runOf(joined)
 		return first.workflowType() == "Leaver" && len(w.status(first).Waiting) > 0
 	})
-	w.eventually(30*time.Second, "crm is probed", func() bool { return len(w.executions("ProbeTarget")) > 0 })
+	w.eventually("crm is probed", func() bool { return len(w.executions("ProbeTarget")) > 0 })
 	w.systems["crm"].proxy.SetDown(false)
-	w.eventually(60*time.Second, "the leave has continued as new", func() bool { return w.runOf(joined).runID() != first.runID() })
+	w.eventually("the leave has continued as new", func() bool { return w.runOf(joined).runID() != first.runID() })
 	second := w.runOf(joined)
-	w.eventually(30*time.Second, "the new run waits for the confirmation", func() bool { return !w.status(second).NextDue.IsZero() })
+	w.eventually("the new run waits for the confirmation", func() bool { return !w.status(second).NextDue.IsZero() })
 	t.Cleanup(func() {
 		_ = w.temporal.TerminateWorkflow(context.WithoutCancel(t.Context()), second.id, "", "the test is over")
 	})
@@ -124,7 +123,7 @@ func TestRecordLeaverBlockedAndContinued(t *testing.T) {
 	require.Equal(t, enums.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW, events[len(events)-1].GetEventType())
 	w.recorded("leaver_blocked_continued", &historypb.History{Events: events})
 	w.recorded("leaver_waiting", &historypb.History{Events: second.history()})
-	w.eventually(20*time.Second, "a probe has ended", func() bool {
+	w.eventually("a probe has ended", func() bool {
 		for _, probe := range w.executions("ProbeTarget") {
 			if probe.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
 				w.recorded("probe", historyOf(t, w.temporal, probe.GetExecution().GetWorkflowId(), probe.GetExecution().GetRunId()))

@@ -242,7 +242,7 @@ func TestATargetDownForTheWholeSample(t *testing.T) {
 		}
 	}
 	proxy.SetDown(false)
-	a.quiet(2 * time.Minute)
+	a.quiet()
 	require.NoError(t, a.play(1), "it has caught up")
 }
 
@@ -264,7 +264,7 @@ func (a *acme) playEvents(targets ...string) {
 			}
 		})
 		require.NoError(a.t, err)
-		a.eventually(2*time.Minute, phase.Name+" are done in "+strings.Join(targets, ", "), func() bool { return a.done(targets) })
+		a.eventually(phase.Name+" are done in "+strings.Join(targets, ", "), func() bool { return a.done(targets) })
 	}
 }
 
@@ -294,7 +294,7 @@ func (a *acme) p99(targets ...string) map[string]time.Duration {
 // requireBlocked checks that the target's people wait for it, and that no run is open but those of leavers.
 func (a *acme) requireBlocked(target string) {
 	a.t.Helper()
-	a.eventually(time.Minute, "everybody is blocked on "+target, func() bool {
+	a.eventually("everybody is blocked on "+target, func() bool {
 		return one[bool](a.world, `select not exists (select from accounts where target = $1 and outcome <> 'blocked')`, target)
 	})
 	people := map[string]int{"crm": 254, "entra": 300, "okta": 283}
@@ -302,6 +302,6 @@ func (a *acme) requireBlocked(target string) {
 	ids := one[[]uuid.UUID](a.world, `select array_agg(id) from identities where state <> 'left'`)
 	require.NotEmpty(a.t, ids)
 	for _, id := range ids {
-		a.eventually(20*time.Second, "no run is open", func() bool { return !a.open(lifecycle.Receipt{Identity: id}) })
+		a.eventually("no run is open", func() bool { return !a.open(lifecycle.Receipt{Identity: id}) })
 	}
 }

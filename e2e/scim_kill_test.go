@@ -125,7 +125,7 @@ func TestKillTheAPIInTheMiddleOfSCIMWrites(t *testing.T) {
 	}
 	for range kills {
 		enough := acknowledgements.Load() + 5*int64(clients)
-		f.eventually(time.Minute, "clients are writing", func() bool { return acknowledgements.Load() > enough })
+		f.eventually("clients are writing", func() bool { return acknowledgements.Load() > enough })
 		time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond) // the random moment
 		f.api.restart()
 		f.awaitAPI()

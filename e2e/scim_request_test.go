@@ -3,7 +3,6 @@ package e2e
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -23,10 +22,10 @@ func TestARequestAndItsRunAreFoundFromEachOther(t *testing.T) {
 	joined := f.say(http.MethodPost, "/Users", directoryUser(1, titled(1)))
 	require.Equal(t, http.StatusCreated, joined.status, joined)
 	person := f.requireFound(joined)
-	f.quiet(time.Minute)
+	f.quiet()
 	moved := f.patch("/Users/"+person, retitled(2))
 	require.Equal(t, person, f.requireFound(moved))
-	f.quiet(time.Minute)
+	f.quiet()
 	left := f.patch("/Users/"+person, leaves)
 	require.Equal(t, person, f.requireFound(left))
 }
@@ -39,7 +38,7 @@ func (f *front) requireFound(answer said) (person string) {
 	require.NoError(f.t, err, request)
 	person = one[string](f.world, `select identity_id::text from audit where request_id = $1`, request)
 	id := workflows.IdentityWorkflowID(f.org, person)
-	f.eventually(time.Minute, "the newest run's memo has the request", func() bool {
+	f.eventually("the newest run's memo has the request", func() bool {
 		run, err := f.temporal.DescribeWorkflowExecution(f.t.Context(), id, "")
 		if err != nil {
 			return false // it has not begun

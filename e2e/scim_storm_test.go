@@ -76,7 +76,7 @@ func testStorm(t *testing.T, lasts time.Duration) {
 	s.check()
 	s.api.kill() // ended connections have reported what they met
 	s.store.Close()
-	s.eventually(30*time.Second, "the database has ended the API's connections", func() bool { return s.connections() == 0 })
+	s.eventually("the database has ended the API's connections", func() bool { return s.connections() == 0 })
 	require.Zero(t, s.deadlocks())
 }
 

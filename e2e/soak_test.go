@@ -100,7 +100,7 @@ func TestSoakTenThousandJoiners(t *testing.T) {
 		joiners = n
 	}
 	s := serve(t)
-	s.eventually(time.Minute, "tenure serve listens", func() bool {
+	s.within(time.Minute, "tenure serve listens", func() bool {
 		connection, err := net.Dial("tcp", strings.TrimPrefix(s.k.url, "http://"))
 		if err == nil {
 			_ = connection.Close()
@@ -112,12 +112,12 @@ func TestSoakTenThousandJoiners(t *testing.T) {
 	var took []time.Duration
 	const leavers = 9
 	for i := range leavers {
-		s.eventually(10*time.Minute, "the next tenth has settled", func() bool { return s.settledJoiners() >= (i+1)*joiners/(leavers+1) })
+		s.within(10*time.Minute, "the next tenth has settled", func() bool { return s.settledJoiners() >= (i+1)*joiners/(leavers+1) })
 		took = append(took, s.leaveInTheMiddle(i%2 == 1))
 		t.Logf("%d of %d settled: a leaver (queued: %t) was out in %v; resident at most %d MiB, heap at most %d MiB", s.settledJoiners(), joiners, i%2 == 1,
 			took[i].Round(time.Millisecond), s.resident(), s.heap())
 	}
-	s.eventually(10*time.Minute, "everybody has settled or left", func() bool { return s.settledJoiners() >= joiners-leavers })
+	s.within(10*time.Minute, "everybody has settled or left", func() bool { return s.settledJoiners() >= joiners-leavers })
 	t.Logf("%d joiners settled in %v, %.1f a second; slowest leaver %v; resident at most %d MiB, heap at most %d MiB", joiners,
 		time.Since(began).Round(time.Second), float64(joiners)/time.Since(began).Seconds(), slices.Max(took).Round(time.Millisecond), s.resident(), s.heap())
 	for _, target := range targetNames {
@@ -148,7 +148,7 @@ func (s *serving) leaveInTheMiddle(queued bool) time.Duration {
 	sent := time.Now()
 	s.k.post(s.k.cloudEvent(2, "worker.left", fact{"employeeId": employee, "immediate": true}))
 	var at *time.Time
-	s.eventually(2*time.Minute, "tier 1 is verified", func() bool {
+	s.within(2*time.Minute, "tier 1 is verified", func() bool {
 		at = one[*time.Time](s.world, `select case when count(o.id) = 0 then case when i.settled_version >= i.version then i.settled_at end
 				when count(o.id) filter (where o.status not in ('verified', 'confirmed', 'unsupported')) = 0 then max(o.verified_at) end
 			from identities i left join operations o on o.org = i.org and o.identity_id = i.id and o.tier = 1 and o.status <> 'superseded'

@@ -35,7 +35,7 @@ func TestThreeFutureMovesEachOnItsDay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, settings{})
 	w.send(identity.WorkerJoined, person(1))
-	w.quiet(30 * time.Second)
+	w.quiet()
 	moves := []identity.Event{
 		w.event(identity.WorkerChanged, fact{"employeeId": "E0001", "title": "third", "effectiveDate": w.day(berlin, 30)}),
 		w.event(identity.WorkerChanged, fact{"employeeId": "E0001", "title": "first", "effectiveDate": w.day(berlin, 10)}),
@@ -46,12 +46,12 @@ func TestThreeFutureMovesEachOnItsDay(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, identity.EffectScheduled, receipt.Effect)
 	}
-	w.quiet(30 * time.Second)
+	w.quiet()
 	require.Equal(t, "Clerk", w.account("crm", "E0001").Attributes["title"])
 	for _, title := range []string{"first", "second", "third"} {
 		w.advance(10*24*time.Hour + time.Hour)
-		w.eventually(30*time.Second, "the move "+title, func() bool { return w.account("crm", "E0001").Attributes["title"] == title })
-		w.quiet(30 * time.Second)
+		w.eventually("the move "+title, func() bool { return w.account("crm", "E0001").Attributes["title"] == title })
+		w.quiet()
 	}
 }
 
@@ -61,17 +61,17 @@ func TestAStartDateMovedTwice(t *testing.T) {
 	joiner := person(1)
 	joiner["startDate"] = w.day(berlin, 3)
 	w.send(identity.WorkerJoined, joiner)
-	w.quiet(30 * time.Second)
+	w.quiet()
 	require.False(t, w.account("crm", "E0001").Enabled, "made before the start, disabled")
 	w.send(identity.WorkerChanged, fact{"employeeId": "E0001", "startDate": w.day(berlin, 6)})
 	w.send(identity.WorkerChanged, fact{"employeeId": "E0001", "startDate": w.day(berlin, 5)})
-	w.quiet(30 * time.Second)
+	w.quiet()
 	w.advanceToNoon(berlin, 4)
-	w.quiet(30 * time.Second)
+	w.quiet()
 	require.False(t, w.account("crm", "E0001").Enabled, "the first date no longer counts")
 	w.advance(24 * time.Hour)
-	w.eventually(30*time.Second, "enabled on the day", func() bool { return w.account("crm", "E0001").Enabled })
-	w.quiet(30 * time.Second)
+	w.eventually("enabled on the day", func() bool { return w.account("crm", "E0001").Enabled })
+	w.quiet()
 	w.requireEnabled("E0001", "Everyone", "Sales")
 }
 
@@ -87,7 +87,7 @@ func TestTheLastDayEndsWhereThePersonWorks(t *testing.T) {
 			lastDay := w.day(zone, 2)
 			receipt := w.send(identity.WorkerLeft, fact{"employeeId": "E0001", "lastDay": lastDay})
 			require.Equal(t, identity.EffectScheduled, receipt.Effect)
-			w.quiet(30 * time.Second)
+			w.quiet()
 			w.requireEnabled("E0001", "Everyone", "Sales")
 
 			location, err := time.LoadLocation(zone)
@@ -96,11 +96,11 @@ func TestTheLastDayEndsWhereThePersonWorks(t *testing.T) {
 			require.NoError(t, err)
 			end := day.AddDate(0, 0, 1)
 			w.advance(end.Add(-10 * time.Minute).Sub(w.now()))
-			w.quiet(30 * time.Second)
+			w.quiet()
 			w.requireEnabled("E0001", "Everyone", "Sales")
 			w.advance(10*time.Minute + time.Second)
-			w.eventually(30*time.Second, "out after the last day", func() bool { return !w.account("crm", "E0001").Enabled })
-			w.quiet(60 * time.Second)
+			w.eventually("out after the last day", func() bool { return !w.account("crm", "E0001").Enabled })
+			w.quiet()
 			w.requireGone("E0001")
 		})
 	}
@@ -110,10 +110,10 @@ func TestABackdatedLeaveIsALeaveNow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, settings{})
 	w.send(identity.WorkerJoined, person(1))
-	w.quiet(30 * time.Second)
+	w.quiet()
 	receipt := w.send(identity.WorkerLeft, fact{"employeeId": "E0001", "lastDay": w.day(berlin, -20)})
 	require.Equal(t, identity.EffectLeave, receipt.Effect)
-	w.quiet(60 * time.Second)
+	w.quiet()
 	w.requireGone("E0001")
 	require.NoError(t, w.store.InOrg(t.Context(), w.org, func(tx *store.Tx) error {
 		row, err := tx.Identity(t.Context(), receipt.Identity)

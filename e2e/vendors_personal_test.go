@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
@@ -35,7 +34,7 @@ func TestNothingPersonalOfEntraAndOktaStandsInTemporalOrInTheLog(t *testing.T) {
 	inOkta := func(status int) connectortest.Fault { return vendorGossip(oktas, oktaToken, status) }
 
 	first := v.send(identity.WorkerJoined, canary(0))
-	v.quiet(60 * time.Second)
+	v.quiet()
 	inside := v.signIn("STAFF-CANARY-0")
 	require.Len(t, inside(), 4)
 
@@ -45,23 +44,23 @@ func TestNothingPersonalOfEntraAndOktaStandsInTemporalOrInTheLog(t *testing.T) {
 	v.oktaProxy.SetRules(connectortest.Rule{Times: 1, Fault: connectortest.Rubbish(gossip)}, connectortest.Rule{Writes: true, Times: 1, Fault: inOkta(500)},
 		connectortest.Rule{Writes: true, Times: 1, Fault: inOkta(429)})
 	v.send(identity.WorkerJoined, canary(1))
-	v.quiet(90 * time.Second)
+	v.quiet()
 
 	// Refusals for good.
 	v.entraProxy.SetRules(connectortest.Rule{Method: http.MethodPost, Path: "/users$", Fault: inGraph(400)})
 	v.oktaProxy.SetRules(connectortest.Rule{Method: http.MethodPost, Fault: inOkta(403)})
 	refused := v.send(identity.WorkerJoined, canary(2))
-	v.quiet(90 * time.Second)
+	v.quiet()
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_FAILED, v.runOf(refused).status(), "the failures are what this test is about")
 
 	// A leave that is refused, until it is not.
 	v.entraProxy.SetRules(connectortest.Rule{Writes: true, Fault: inGraph(403)})
 	v.oktaProxy.SetRules(connectortest.Rule{Writes: true, Fault: inOkta(403)})
 	left := v.send(identity.WorkerLeft, fact{"employeeId": "STAFF-CANARY-0", "immediate": true, "reason": gossip})
-	v.eventually(60*time.Second, "the leave waits", func() bool { return len(v.status(v.runOf(left)).Waiting) > 0 })
+	v.eventually("the leave waits", func() bool { return len(v.status(v.runOf(left)).Waiting) > 0 })
 	v.entraProxy.SetRules()
 	v.oktaProxy.SetRules()
-	v.eventually(90*time.Second, "the leave gets through", func() bool { return len(inside()) == 0 })
+	v.eventually("the leave gets through", func() bool { return len(inside()) == 0 })
 
 	require.Contains(t, v.recordedErrors(), "Zyrianne Quibblethwaite", "the vendors' words stand in the database")
 	for _, credential := range []string{clientSecret, oktaToken} {

@@ -207,7 +207,7 @@ func requireBlockedSince(t testing.TB, before time.Time, details, rest string) {
 func TestAJoinersHistoryIsShort(t *testing.T) {
 	t.Parallel()
 	const budget, people = 28, 8
-	w := newWorld(t, settings{})
+	w := newWorld(t, settings{sweep: 30 * time.Second}) // as production sweeps
 	for n := range people {
 		joined := w.send(identity.WorkerJoined, person(n))
 		w.eventually("the run has ended", func() bool {

@@ -231,6 +231,7 @@ func TestATargetDownForTheWholeSample(t *testing.T) {
 	for what, figure := range beside {
 		require.Less(t, figure, before[what]*3/2, what)
 	}
+	t.Parallel() // what follows is measured no more
 	a.requireBlocked(name)
 	proxy.Reset()
 	require.NoError(t, proxy.Wait(t.Context(), func(s connectortest.State) bool { return s.Requests >= 2 }))

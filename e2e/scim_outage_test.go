@@ -17,7 +17,7 @@ import (
 // TestTemporalDownUnderSCIMLoad has Temporal down for a few seconds; `make soak` for ten minutes.
 func TestTemporalDownUnderSCIMLoad(t *testing.T) {
 	t.Parallel()
-	testOutage(t, outage{lasts: 4 * time.Second, clients: 4, settled: 8, joiners: 15})
+	testOutage(t, outage{lasts: 4 * time.Second, clients: 4, settled: 8, joiners: 8})
 }
 
 // outage is how long Temporal is down, how many clients write meanwhile, and how many people each of them has: some of each

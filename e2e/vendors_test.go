@@ -362,9 +362,9 @@ func TestALeaveInEntraAndOktaFromAnyPoint(t *testing.T) {
 	}
 	for i, proxy := range []*connectortest.FaultProxy{v.entraProxy, v.oktaProxy} {
 		proxy.SetSeed(uint64(i) + 11)
-		proxy.SetRules(connectortest.Rule{Writes: true, Probability: 0.15, Fault: connectortest.DropAfter()},
-			connectortest.Rule{Writes: true, Probability: 0.1, Fault: connectortest.DropBefore()},
-			connectortest.Rule{Writes: true, Probability: 0.1, Fault: connectortest.Status(http.StatusServiceUnavailable, 0)})
+		proxy.SetRules(connectortest.Rule{Writes: true, Probability: 0.12, Fault: connectortest.DropAfter()},
+			connectortest.Rule{Writes: true, Probability: 0.06, Fault: connectortest.DropBefore()},
+			connectortest.Rule{Writes: true, Probability: 0.06, Fault: connectortest.Status(http.StatusServiceUnavailable, 0)})
 	}
 	var left []lifecycle.Receipt
 	for n := range people {

@@ -48,11 +48,11 @@ func inAcme(t testing.TB, s scimStore, fn func(tx *Tx)) {
 func manyUsers(t testing.TB, s scimStore, n int) {
 	t.Helper()
 	for org, count := range map[string]int{"acme": n, "rival": n / 2} {
-		for first := 1; first <= count; first += 10_000 {
+		for first := 1; first <= count; first += 2_000 {
 			require.NoError(t, s.InOrg(t.Context(), org, func(tx *Tx) error {
-				_, err := tx.Exec(t.Context(), makeUsers, org, first, min(first+9_999, count))
+				_, err := tx.Exec(t.Context(), makeUsers, org, first, min(first+1_999, count))
 				require.NoError(t, err)
-				_, err = tx.Exec(t.Context(), makeGroups, org)
+				_, err = tx.Exec(t.Context(), makeGroups, org, first)
 				return err
 			}))
 		}
@@ -76,11 +76,11 @@ const makeUsers = `
 	insert into scim_emails (org, user_id, value)
 	select $1, m.id, scim_fold(e.v->>'value') from made m, jsonb_array_elements(m.resource->'emails') e(v)`
 
-// makeGroups puts those who are in no group into new ones.
+// makeGroups puts those from a number on into new groups.
 const makeGroups = `
 	with alone as (
-		select id, row_number() over (order by created_at) / 5 as n from scim_users u
-		where org = $1 and not exists (select from scim_members m where m.org = $1 and m.member_id = u.id)
+		select id, ($2::int - 1 + row_number() over (order by created_at)) / 5 as n from scim_users u
+		where org = $1 and created_at >= timestamptz '2026-01-01Z' + make_interval(secs => $2::int)
 	), made as (
 		insert into scim_groups (org, id, source, resource, member_count)
 		select $1, gen_random_uuid(), 'hr', jsonb_build_object('displayName', 'Team ' || n), count(*) from alone group by n

@@ -64,6 +64,15 @@ func TestSCIMUserDialects(t *testing.T) {
 		{"a read-only attribute", ada, `{"op":"replace","path":"groups","value":[]}`, 400, "mutability", "", nil},
 		{"userName cannot go", ada, `{"op":"remove","path":"userName"}`, 400, "mutability invalidValue", "", nil},
 		{"a value of another type", ada, `{"op":"replace","path":"active","value":"maybe"}`, 400, "invalidValue", "", nil},
+		{"an object for a text", ada, `{"op":"replace","path":"name.givenName","value":{}}`, 400, "invalidValue", "", nil},
+		{"a list for a text", ada, `{"op":"replace","path":"name.givenName","value":["Ada"]}`, 400, "invalidValue", "", nil},
+		{"no list for a text", ada, `{"op":"replace","value":{"name":{"givenName":[]}}}`, 400, "invalidValue", "", nil},
+		{"a list for a boolean", ada, `{"op":"Replace","path":"active","value":[false]}`, 400, "invalidValue", "", nil},
+		{"lists in a list", withMail, `{"op":"replace","path":"emails","value":[[{}]]}`, 400, "invalidValue", "", nil},
+		{"an object for a list", withMail, `{"op":"replace","path":"emails","value":{}}`, 400, "invalidValue", "", nil},
+		{"a text for a list of objects", withMail, `{"op":"add","path":"emails","value":"b@x.example"}`, 400, "invalidValue", "", nil},
+		{"a number for a password", ada, `{"op":"replace","path":"password","value":5}`, 400, "invalidValue", "", nil},
+		{"a text as Entra has wrapped it", ada, `{"op":"Replace","path":"title","value":[{"$ref":null,"value":"T"}]}`, 200, "", "title", "T"},
 		{"another operation", ada, `{"op":"copy","path":"title","value":"x"}`, 400, "invalidSyntax", "", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -130,6 +139,12 @@ func TestSCIMBodiesOfPOSTAndPUT(t *testing.T) {
 	for i, more := range []string{`"name":null,"emails":[],"active":"True"`, `"Active":true,"Emails":[{"Value":"a@x.example","Primary":true}]`, `"id":"x","meta":{"version":"9"},"groups":[{"value":"g"}]`,
 		`"name.familyName":"King","` + enterpriseURN + `:department":"Sales"`} {
 		d.user(fmt.Sprint("user", i), more)
+	}
+	for _, more := range []string{`"password":5`, `"password":true`, `"title":{}`, `"title":[]`, `"active":[true]`, `"emails":"a@x.example"`, `"name":{"givenName":{}}`, `"externalId":["x"]`} {
+		d.post("/Users", userOf("wrong", more)).refused(http.StatusBadRequest, "invalidValue")
+	}
+	for _, body := range []string{`{"displayName":["Sales"]}`, `{"displayName":"Sales","externalId":{}}`, `{"displayName":"Sales","members":{}}`} {
+		d.post("/Groups", body).refused(http.StatusBadRequest, "invalidValue")
 	}
 	const microsoft = "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"
 	made := d.post("/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group","`+microsoft+`"],"externalId":"g1","displayName":"Sales","meta":{"resourceType":"Group"}}`).is(http.StatusCreated)

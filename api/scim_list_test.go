@@ -44,7 +44,7 @@ func TestSCIMFilters(t *testing.T) {
 		`(userName eq "ada@acme.example" or userName eq "eve@acme.example") and active eq false`: "eve",
 		`urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber gt "100"`:     "bob eve", `meta.created eq "` + created + `"`: "bob",
 		`meta.lastModified ge "2020-01-01T00:00:00Z"`: "ada bob eve", `meta.created lt "2020-01-01T00:00:00Z"`: "", `groups.value eq "` + group + `"`: "ada bob",
-		`meta.location ew "` + ids["ada"] + `"`: "ada", `schemas eq "urn:ietf:params:scim:schemas:core:2.0:User"`: "ada bob eve", `meta.resourceType eq "Group"`: "",
+		`meta.location ew "` + ids["ada"] + `"`: "ada", `schemas eq "urn:ietf:params:scim:schemas:core:2.0:User"`: "ada bob eve", `schemas co "Enterprise"`: "ada bob eve", `not (schemas ew "enterprise:2.0:User")`: "", `schemas sw "urn:x"`: "", `meta.resourceType eq "Group"`: "",
 		``: "ada bob eve",
 	} {
 		var names []string
@@ -99,7 +99,7 @@ func TestSCIMPages(t *testing.T) {
 		}
 	}
 	require.Contains(t, string(d.get("/Users?count=0").body), `"Resources":[]`)
-	for query, scimType := range map[string]string{"startIndex=x": "invalidValue", "count=1.5": "invalidValue", "cursor&count=x": "invalidCount", "cursor=nonsense": "invalidCursor",
+	for query, scimType := range map[string]string{"startIndex=x": "invalidValue", "count=1.5": "invalidValue", "cursor&count=x": "invalidCount", "cursor=&count=0": "invalidCount", "cursor=&count=-1": "invalidCount", "cursor=nonsense": "invalidCursor",
 		"sortOrder=up": "invalidValue", "sortBy=shoeSize": "invalidValue", "filter=%zz": "invalidSyntax", "filter=%00": "invalidValue", "filter=%ff": "invalidValue",
 		"attributes=userName&excludedAttributes=emails": "invalidValue"} {
 		d.get("/Users?"+query).refused(http.StatusBadRequest, scimType)
@@ -212,7 +212,7 @@ func TestSCIMSearch(t *testing.T) {
 	d.post("/.search", fmt.Sprintf(`{"schemas":[%q]}`, strings.ToUpper("urn:ietf:params:scim:api:messages:2.0:SearchRequest"))).is(http.StatusOK)
 
 	for body, scimType := range map[string]string{
-		`[]`: "invalidSyntax", `{"schemas":["urn:x"]}`: "invalidSyntax", fmt.Sprintf(search, `"filter":"x"`): "invalidFilter", fmt.Sprintf(search, `"count":"x"`): "invalidValue",
+		`[]`: "invalidSyntax", fmt.Sprintf(search, `"cursor":"","count":0`): "invalidCount", `{"schemas":["urn:x"]}`: "invalidSyntax", fmt.Sprintf(search, `"filter":"x"`): "invalidFilter", fmt.Sprintf(search, `"count":"x"`): "invalidValue",
 		fmt.Sprintf(search, `"count":[]`): "invalidSyntax", fmt.Sprintf(search, `"attributes":[1]`): "invalidSyntax", fmt.Sprintf(search, `"count":1,"count":2`): "invalidSyntax",
 		fmt.Sprintf(search, `"sortBy":"shoeSize"`): "invalidValue", fmt.Sprintf(search, `"cursor":"g.x"`): "invalidCursor",
 	} {

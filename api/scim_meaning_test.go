@@ -157,7 +157,8 @@ func (m *meaning) changed(what string) string {
 	changes, ok := map[string][]string{
 		"": nil, "of the same": nil, "active": nil, "inactive": {"active", "false"}, "without active": {"active", ""}, "active: null": {"active", "null"}, "without externalId": {"externalId", ""},
 		"with another title": {"title", `"U"`}, "with another userName": {"userName", `"ada.king@acme.example"`}, "with another externalId": {"externalId", `"e2"`},
-		"of somebody else with the userName": {"externalId", `"e2"`, "emails", "", "name", ""},
+		"of whom nobody knows more than the userName": {"externalId", "", "emails", "", "name", ""},
+		"of somebody else with the userName":          {"externalId", `"e2"`, "emails", "", "name", ""},
 	}[what]
 	require.True(m.h.t, ok, what)
 	return m.body(changes...)

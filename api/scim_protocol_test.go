@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tenurehq/tenure/api"
@@ -320,4 +321,30 @@ func TestSCIMUnknownAttributesByPolicy(t *testing.T) {
 	id := strict.user("ada")
 	strict.patch("/Users/"+id, `{"op":"add","value":{"shoeSize":41}}`).is(http.StatusBadRequest)
 	require.Empty(t, strict.get("/Users/"+id).is(http.StatusOK).get("shoeSize"))
+}
+
+// TestSCIMShowsNothingThatIsDeclaredNoMore: what an attribute of an organization's own held stays hidden when the attribute is
+// dropped, and when its schema is.
+func TestSCIMShowsNothingThatIsDeclaredNoMore(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	const urn = "urn:ietf:params:scim:schemas:extension:acme:2.0:User"
+	schema := func(attributes string) string {
+		return "  scim:\n    schemas:\n      - name: acme\n        id: " + urn + "\n        attributes: [" + attributes + "{name: badge}]\n"
+	}
+	d := h.directory("acme", schema("{name: secret, mutability: writeOnly, returned: never}, {name: level, type: integer}, "))
+	id := d.user("ada", `"`+urn+`":{"badge":"b1","level":3,"secret":"s3cr3t"}`)
+	for _, step := range []struct{ more, gone string }{{schema(""), `"level"`}, {"", urn}} {
+		require.Contains(t, string(d.get("/Users/"+id).is(http.StatusOK).body), step.gone)
+		h.applyText("acme", scimPolicy("acme", step.more))
+		require.EventuallyWithT(t, func(c *assert.CollectT) { // the API remembers the old rules for a while
+			for _, path := range []string{"/Users/" + id, "/Users"} {
+				body := string(d.get(path).is(http.StatusOK).body)
+				require.NotContains(t, body, "s3cr3t")
+				assert.NotContains(c, body, step.gone)
+			}
+		}, time.Minute, 100*time.Millisecond)
+	}
+	d.patch("/Users/"+id, `{"op":"replace","path":"title","value":"Chief"}`).is(http.StatusOK)
+	require.NotContains(t, string(d.get("/Users/"+id).is(http.StatusOK).body), urn)
 }

@@ -69,7 +69,7 @@ func queryByURL(r *http.Request) (query, error) {
 }
 
 // settle reads what is the same for both forms. Numbers that are too small count as the smallest that make sense (RFC 7644,
-// section 3.4.2.4).
+// section 3.4.2.4), but for a count beside a cursor.
 func (q query) settle(sortOrder, startIndex, count string) (query, error) {
 	switch {
 	case sortOrder == "", strings.EqualFold(sortOrder, "ascending"):
@@ -82,12 +82,12 @@ func (q query) settle(sortOrder, startIndex, count string) (query, error) {
 	if q.startIndex, err = number(startIndex, 1); err != nil {
 		return q, scim.Errorf(http.StatusBadRequest, scim.InvalidValue, "startIndex must be a whole number.")
 	}
-	if q.count, err = number(count, defaultPage); err != nil {
-		kind := scim.InvalidValue
-		if q.cursor != nil {
-			kind = scim.InvalidCount
-		}
-		return q, scim.Errorf(http.StatusBadRequest, kind, "count must be a whole number.")
+	q.count, err = number(count, defaultPage)
+	switch {
+	case q.cursor != nil && (err != nil || q.count < 1): // RFC 9865, section 2.1
+		return q, scim.Errorf(http.StatusBadRequest, scim.InvalidCount, "With a cursor, count must be a positive whole number.")
+	case err != nil:
+		return q, scim.Errorf(http.StatusBadRequest, scim.InvalidValue, "count must be a whole number.")
 	}
 	q.startIndex, q.count = max(q.startIndex, 1), min(max(q.count, 0), maxPage)
 	return q, nil

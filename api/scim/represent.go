@@ -10,8 +10,8 @@ import (
 	"github.com/tenurehq/tenure/internal/store"
 )
 
-// A resource is stored as JSON and mostly goes out as it is, with what the server adds around it. Only where something of
-// it is held back is it read.
+// A resource is stored as JSON and mostly goes out as it is, with what the server adds around it. It is read where something
+// of it is held back, or has to be looked at for that.
 
 // timeForm is RFC 3339 with as many digits as the database keeps, so that a client can filter by what it was shown.
 const timeForm = "2006-01-02T15:04:05.000000Z07:00"
@@ -28,7 +28,7 @@ type frame struct {
 // appendUser appends a User as a client sees it.
 func appendUser(dst []byte, t scim.ResourceType, p scim.Projection, base string, u *store.ScimUser) ([]byte, error) {
 	f := frame{t.Name, u.ID, u.Version, u.CreatedAt, u.ModifiedAt, base + t.Endpoint + "/" + u.ID.String()}
-	if p.Whole() {
+	if p.Whole() && t.Declared(u.Resource) {
 		dst = f.open(dst, t, u.Resource)
 		if len(u.Groups) > 0 {
 			dst = append(dst, `,"groups":[`...)

@@ -31,7 +31,7 @@ func (d *directoryWrite) whoIs(ctx context.Context, r scim.Resource, attributes 
 	if err != nil {
 		return match{}, nil, err
 	}
-	before, unclear, err := d.cameBefore(namesakes, externalID, userName)
+	before, unclear, err := d.cameBefore(namesakes, externalID, userName, isActive(r))
 	if err != nil || before != nil {
 		return match{}, before, err
 	}
@@ -71,7 +71,9 @@ type namesake struct {
 // with both; else the only one with the externalId, who is gone; else somebody inactive with the userName if only one of the
 // two has an externalId. Users with the externalId of whom none can be told to be the one are answered as unclear. It refuses
 // a create of somebody who is here. The userName of a deleted User is nobody's (RFC 7644, section 3.6).
-func (d *directoryWrite) cameBefore(users []store.ScimUser, externalID, userName string) (before *store.ScimUser, unclear []store.ScimUser, err error) {
+func (d *directoryWrite) cameBefore(users []store.ScimUser, externalID, userName string, active bool) (
+	before *store.ScimUser, unclear []store.ScimUser, err error,
+) {
 	var owner *namesake // of the userName
 	var holders []namesake
 	for _, u := range users {
@@ -81,7 +83,7 @@ func (d *directoryWrite) cameBefore(users []store.ScimUser, externalID, userName
 		}
 		n := namesake{u, stored, u.DeletedAt != nil || !isActive(stored)}
 		if u.DeletedAt == nil && scim.Fold(stored.Text("userName")) == scim.Fold(userName) {
-			if !n.gone {
+			if !n.gone || !active { // only an active User brings somebody back
 				return nil, nil, taken("userName")
 			}
 			owner = &n

@@ -99,7 +99,7 @@ func (d *decoder) resource(o object) *Error {
 
 // schemaObject reads the attributes below the URN of an extension, or of the core schema.
 func (d *decoder) schemaObject(ext *extension, value any) *Error {
-	if isEmpty(value) {
+	if isNothing(value) {
 		return nil
 	}
 	o, ok := value.(object)
@@ -129,8 +129,11 @@ func (d *decoder) assign(at location, value any) *Error {
 	switch {
 	case a.Name == "schemas" && at.ext == nil:
 		return d.schemas(value)
-	case a.Mutability == ReadOnly, a.Returned == ReturnedNever && at.ext == nil: // the password
+	case a.Mutability == ReadOnly:
 		return nil
+	case a.Returned == ReturnedNever && at.ext == nil: // the password must be one, and is not kept
+		_, err := d.attribute(a, value)
+		return err
 	case slices.Contains(d.seen, a):
 		return badRequest(InvalidSyntax, "%s is given twice.", a.Name)
 	}
@@ -163,7 +166,7 @@ func put(r Resource, urn, name string, value any) {
 }
 
 func (d *decoder) schemas(value any) *Error {
-	if isEmpty(value) {
+	if isNone(value) {
 		return nil
 	}
 	list, ok := value.([]any)
@@ -267,13 +270,15 @@ func (in Input) Over(stored Resource) (result Resource, changed bool, err error)
 	return result, true, nil
 }
 
-// Load reads a resource as it was stored, as JSON.
+// Load reads a resource as it was stored, as JSON, without what is not declared any more.
 func (t ResourceType) Load(stored []byte) (Resource, error) {
 	o, err := readBody(stored)
 	if err != nil {
 		return nil, err
 	}
-	return plain(o).(map[string]any), nil //nolint:forcetypeassert // an object stays one
+	r := plain(o).(map[string]any) //nolint:forcetypeassert // an object stays one
+	t.index.forget(r)
+	return r, nil
 }
 
 // plain turns what was read into the Go types of canonical values.

@@ -17,7 +17,7 @@ func TestDecodeUser(t *testing.T) {
 			`{"emails":[{"primary":true,"value":"x"}],"name":{"givenName":"G"},"userName":"a"}`},
 		{"booleans as texts", `{"userName":"a","active":"False","emails":[{"value":"x","primary":"True"}]}`,
 			`{"active":false,"emails":[{"primary":true,"value":"x"}],"userName":"a"}`},
-		{"null and empty are unassigned", `{"userName":"a","title":null,"nickName":"","emails":[],"name":{},"roles":null,"addresses":[null,{}],"photos":[{"value":null}],"displayName":[]}`,
+		{"null and empty are unassigned", `{"userName":"a","title":null,"nickName":"","emails":[],"name":{},"roles":null,"addresses":[null,{}],"photos":[{"value":null}],"displayName":null,"groups":[],"password":""}`,
 			`{"userName":"a"}`},
 		{"a label without a value", `{"userName":"a","emails":[{"type":"work","value":""},{"type":"home","value":"h"}],"phoneNumbers":[{"type":"fax","primary":false}]}`,
 			`{"emails":[{"type":"home","value":"h"}],"userName":"a"}`},
@@ -25,8 +25,8 @@ func TestDecodeUser(t *testing.T) {
 		{"the password is not kept", `{"userName":"a","password":"secret"}`, `{"userName":"a"}`},
 		{"one object for a list", `{"userName":"a","emails":{"value":"x"}}`, `{"emails":[{"value":"x"}],"userName":"a"}`},
 		{"texts for a list of objects", `{"userName":"a","roles":["admin","user","admin"]}`, `{"roles":[{"value":"admin"},{"value":"user"}],"userName":"a"}`},
-		{"a list of one for a value", `{"userName":["a"],"name":[{"givenName":"G"}]}`, `{"name":{"givenName":"G"},"userName":"a"}`},
-		{"a wrapped value", `{"userName":[{"$ref":null,"value":"a"}]}`, `{"userName":"a"}`},
+		{"a wrapped value", `{"userName":[{"$ref":null,"value":"a"}],"active":[{"value":"False"}],"title":[{"value":null}]}`, `{"active":false,"userName":"a"}`},
+		{"schemas missing or empty", `{"schemas":[],"userName":"a"}`, `{"userName":"a"}`},
 		{"dotted and URN keys", `{"userName":"a","name.givenName":"G","urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:Department":"D"}`,
 			`{"name":{"givenName":"G"},"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"},"userName":"a"}`},
 		{"attributes below the core URN", `{"urn:ietf:params:scim:schemas:core:2.0:User":{"userName":"a"}}`, `{"userName":"a"}`},
@@ -37,6 +37,8 @@ func TestDecodeUser(t *testing.T) {
 		{"manager as a list", managerBody(`[{"$ref":"../Users/m","value":"m"}]`), managerWant(`{"$ref":"../Users/m","value":"m"}`)},
 		{"manager as a list of texts", managerBody(`["m"]`), managerWant(`{"value":"m"}`)},
 		{"manager empty", managerBody(`""`), `{"userName":"a"}`},
+		{"manager null", managerBody(`null`), `{"userName":"a"}`},
+		{"manager as a list of none", managerBody(`[]`), `{"userName":"a"}`},
 		{"manager with an empty value", managerBody(`{"value":""}`), `{"userName":"a"}`},
 		{"canonical types in their spelling, others as they are", `{"userName":"a","emails":[{"value":"x","type":"WORK"},{"value":"y","type":"recovery"}]}`,
 			`{"emails":[{"type":"work","value":"x"},{"type":"recovery","value":"y"}],"userName":"a"}`},
@@ -76,6 +78,7 @@ func TestDecodeCustomExtension(t *testing.T) {
 		{"dates", `{"hired":"2026-05-13T04:42:34.5+02:00"}`, `{"hired":"2026-05-13T04:42:34.5+02:00"}`},
 		{"a date without a zone", `{"hired":"2026-05-13T04:42:34"}`, `{"hired":"2026-05-13T04:42:34Z"}`},
 		{"lists of texts", `{"tags":["a","A","a",null,""],"codes":"x"}`, `{"codes":["x"],"tags":["a","A"]}`},
+		{"lists of wrapped texts", `{"tags":[{"value":"a"},{"value":"b","$ref":null}],"codes":{"value":"x"}}`, `{"codes":["x"],"tags":["a","b"]}`},
 		{"canonical values", `{"grade":"senior"}`, `{"grade":"Senior"}`},
 		{"write-only is kept", `{"pin":"1234"}`, `{"pin":"1234"}`},
 	} {
@@ -91,7 +94,7 @@ func TestDecodeCustomExtension(t *testing.T) {
 		"no boolean": `{"remote":"yes"}`, "no date": `{"hired":"2026-05-13"}`, "year 0": `{"hired":"0000-01-01T00:00:00Z"}`,
 		"zone": `{"hired":"2026-01-01T00:00:00+23:00"}`, "not base64": `{"key":"%%"}`, "not canonical": `{"grade":"Boss"}`,
 		"required sub-attribute": `{"desk":{"floor":1}}`, "text for complex": `{"desk":"x"}`, "two for one": `{"desk":[{"room":"a"},{"room":"b"}]}`,
-		"number for text": `{"badge":1}`, "object for text": `{"badge":{"x":1}}`, "list for text": `{"badge":["a","b"]}`, "texts for complex": `{"cars":["x"]}`,
+		"number for text": `{"badge":1}`, "object for text": `{"badge":{"x":1}}`, "list for text": `{"badge":["a","b"]}`, "list of one for text": `{"badge":["a"]}`, "lists of lists": `{"tags":[["a"]]}`, "object for list": `{"tags":{}}`, "list of one for complex": `{"desk":[{"room":"a"}]}`, "list of none for number": `{"level":[]}`, "texts for complex": `{"cars":["x"]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,6 +125,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"once as a key and once below the URN", `{"userName":"a","urn:ietf:params:scim:schemas:core:2.0:User":{"userName":"b"}}`, InvalidSyntax},
 		{"another type's schema", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"userName":"a"}`, InvalidSyntax},
 		{"schemas of numbers", `{"schemas":[1],"userName":"a"}`, InvalidSyntax},
+		{"schemas as an object", `{"schemas":{},"userName":"a"}`, InvalidSyntax},
 		{"a list", `[]`, InvalidSyntax},
 		{"a text", `"userName"`, InvalidSyntax},
 		{"nothing", ``, InvalidSyntax},
@@ -132,6 +136,56 @@ func TestDecodeRefuses(t *testing.T) {
 			_, err := Decode(UserType(), []byte(c.body), Options{})
 			requireError(t, err, c.scimType)
 		})
+	}
+}
+
+// TestWrongTypesAreNotTakenForNothing: what has another JSON type than its attribute is refused, in every request. Taken for
+// "unassigned", or for what was perhaps meant, it would lose what is stored.
+func TestWrongTypesAreNotTakenForNothing(t *testing.T) {
+	t.Parallel()
+	const notText = `{}, [], ["a"], [{}], [[]], [{"$ref":null}], [{"value":{}}], [{"value":["a"]}], {"value":"a"}, 5, 1.5, true`
+	values := map[string]string{
+		"userName": notText, "externalId": notText, "title": notText, "displayName": notText, "password": notText, "profileUrl": notText,
+		"name.givenName": notText, "active": `{}, [], [false], [{}], {"value":false}, 0, 1, "no"`, "name": `[], [{"givenName":"G"}], {"givenName":{}}, {"givenName":[]}, {"givenName":["G"]}, 5, true, "G"`,
+		"emails":           `{}, "x", 5, true, [[]], [[{}]], [["x"]], [[{"value":"x"}]], [5], [{"value":{}}], [{"value":[]}], [{"value":["x"]}], [{"value":"x","primary":[true]}], [{"value":"x","type":{}}]`,
+		"addresses":        `{}, "x", ["x"], [[{}]], [{"locality":{}}]`,
+		"x509Certificates": `{}, "MIID", [{"value":{}}]`,
+		ent:                `[], "x", 5, {"department":{}}, {"department":["D"]}, {"manager":5}, {"manager":["m","n"]}, {"manager":[["m"]]}, {"manager":[[{}]]}, {"manager":{"value":{}}}, {"manager":{"value":["m"]}}`,
+	}
+	stored := load(t, UserType(), `{"userName":"a","externalId":"e","title":"T","displayName":"D","active":true,"name":{"givenName":"G"},"emails":[{"value":"w"}],"`+ent+`":{"department":"D","manager":{"value":"m"}}}`)
+	for path, list := range values {
+		for value := range strings.SplitSeq(list, ", ") {
+			_, err := Decode(UserType(), fmt.Appendf(nil, `{"userName":"a",%q:%s}`, path, value), Options{})
+			if path == "userName" {
+				_, err = Decode(UserType(), fmt.Appendf(nil, `{"userName":%s}`, value), Options{})
+			}
+			require.Error(t, err, "%s: %s", path, value)
+			requireError(t, err, InvalidValue)
+			for _, op := range []string{"add", "Replace"} {
+				for _, ops := range []string{fmt.Sprintf(`[{"op":%q,"path":%q,"value":%s}]`, op, path, value), fmt.Sprintf(`[{"op":%q,"value":{%q:%s}}]`, op, path, value)} {
+					_, _, err = patch(UserType(), stored, ops, Options{})
+					require.Error(t, err, ops)
+					requireError(t, err, InvalidValue)
+				}
+			}
+		}
+	}
+	for _, value := range []string{`{}`, `[]`, `["g"]`, `5`} {
+		for _, name := range []string{"displayName", "externalId"} {
+			_, err := Decode(GroupType(), fmt.Appendf(nil, `{"displayName":"g","externalId":"e",%q:%s}`, strings.ToUpper(name), value), Options{})
+			require.Error(t, err)
+			_, err = DecodePatch(GroupType(), fmt.Appendf(nil, `{"Operations":[{"op":"replace","path":%q,"value":%s}]}`, name, value), Options{})
+			require.Error(t, err, value)
+			requireError(t, err, InvalidValue)
+		}
+	}
+	for _, value := range []string{`{}`, `[{}]`, `[[]]`, `[["1"]]`, `5`} {
+		_, err := Decode(GroupType(), fmt.Appendf(nil, `{"displayName":"g","members":%s}`, value), Options{})
+		require.Error(t, err, value)
+		requireError(t, err, InvalidValue)
+		_, err = DecodePatch(GroupType(), fmt.Appendf(nil, `{"Operations":[{"op":"replace","path":"members","value":%s}]}`, value), Options{})
+		require.Error(t, err, value)
+		requireError(t, err, InvalidValue)
 	}
 }
 

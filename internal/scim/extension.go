@@ -39,8 +39,8 @@ func NewExtension(s Schema) (Schema, error) {
 func checkURN(urn string) error {
 	folded := strings.ToLower(urn)
 	switch {
-	case len(urn) > maxURN || !isName(urn) || !strings.HasPrefix(folded, "urn:") || strings.Count(urn, ":") < 2 || strings.HasSuffix(urn, ":"):
-		return fmt.Errorf("schema %q: the id must be a URN such as urn:example:params:scim:schemas:extension:acme:2.0:User", urn)
+	case len(urn) > maxURN || !isName(urn) || !strings.HasPrefix(urn, "urn:") || strings.Count(urn, ":") < 2 || strings.HasSuffix(urn, ":"):
+		return fmt.Errorf("schema %q: the id must be a URN, with urn: in lower case, such as urn:example:params:scim:schemas:extension:acme:2.0:User", urn)
 	case strings.HasPrefix(folded, "urn:ietf:params:scim:schemas:core:"), strings.HasPrefix(folded, "urn:ietf:params:scim:api:"),
 		equalName(urn, EnterpriseSchema):
 		return fmt.Errorf("schema %s: the id belongs to a schema of RFC 7643 or RFC 7644; choose one of your own", urn)

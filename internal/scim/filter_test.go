@@ -58,6 +58,8 @@ func TestFilterMatches(t *testing.T) {
 		`urn:ietf:params:scim:schemas:core:2.0:User:userName sw "B"`: true, `URN:IETF:params:scim:schemas:core:2.0:user:name.familyName eq "jensen"`: true,
 		ent + `:department eq "tour"`: true, strings.ToUpper(ent) + `:EMPLOYEENUMBER eq "701984"`: true, ent + ` pr`: true,
 		`schemas eq "` + UserSchema + `"`: true, `schemas eq "` + ent + `"`: true, `schemas ne "` + ent + `"`: false, `schemas eq "urn:x"`: false, `schemas ne "urn:x"`: true, `schemas pr`: true,
+		`schemas co "Enterprise"`: true, `schemas sw "urn:example:"`: true, `schemas ew ":core:2.0:user"`: true, `schemas co "Group"`: false, `schemas ew ":2.0:User"`: true, `schemas co "extension"`: true,
+		`not (schemas co "extension") or nickName pr`: false, `schemas co "extension" and nickName pr`: false,
 		// precedence and grouping
 		`title pr or nickName pr and locale pr`: true, `(title pr or nickName pr) and locale pr`: false, `nickName pr and locale pr or title pr`: true, `not (nickName pr) and title pr`: true,
 		`not (title pr and nickName pr)`: true, `not(title pr)or active eq true`: true, `((((title pr))))`: true, `(title pr)and(active eq true)`: true,
@@ -93,7 +95,7 @@ func TestFilterRefuses(t *testing.T) {
 		`emails.value[type eq "x"]`, `userName[value eq "x"]`, ent + `[department eq "x"]`, `schemas[value eq "x"]`, `shoe[size eq 1]`,
 		// types and operators
 		`active gt true`, `active co "t"`, `active eq "yes"`, `active eq 1`, `userName eq 1`, `userName eq true`, `userName gt null`, acmeURN + `:level eq "3"`, acmeURN + `:level co 3`, acmeURN + `:level eq true`,
-		`meta.created gt "2011"`, `meta.created co "2011"`, `meta.created gt 2011`, acmeURN + `:key gt "MIID"`, acmeURN + `:key co "MIID"`, acmeURN + `:key eq 1`, `schemas co "urn"`, `schemas eq 1`, acmeURN + `:share gt 1e999`, acmeURN + `:level eq 01`, acmeURN + `:level eq 1.`, acmeURN + `:level eq -`,
+		`meta.created gt "2011"`, `meta.created co "2011"`, `meta.created gt 2011`, acmeURN + `:key gt "MIID"`, acmeURN + `:key co "MIID"`, acmeURN + `:key eq 1`, `schemas gt "urn"`, `schemas eq 1`, `schemas co 1`, `schemas co null`, acmeURN + `:share gt 1e999`, acmeURN + `:level eq 01`, acmeURN + `:level eq 1.`, acmeURN + `:level eq -`,
 		// texts
 		`userName eq "\x"`, `userName eq "\u12"`, `userName eq "\ud800"`, `userName eq "\u0000"`, "userName eq \"\x00\"", "userName eq \"a\nb\"", "userName eq \"\xff\"", `userName eq "a"b"`,
 		// size
@@ -157,6 +159,9 @@ func TestFilterIsWhatTheStoreCompiles(t *testing.T) {
 	f, err = ParseFilter(rt, `schemas eq "`+strings.ToUpper(ent)+`"`)
 	require.NoError(t, err)
 	require.Equal(t, Present{Path{Schema: ent}}, f)
+	f, err = ParseFilter(rt, `schemas co "EXTENSION"`)
+	require.NoError(t, err)
+	require.Equal(t, Or{[]Filter{Present{Path{Schema: ent}}, Present{Path{Schema: acmeURN}}}}, f)
 	f, err = ParseFilter(rt, acmeURN+`:tags[value eq "x"]`)
 	require.NoError(t, err)
 	inner := f.(ValuePath).Filter.(Compare)

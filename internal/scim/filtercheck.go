@@ -87,22 +87,46 @@ func (p *filterParser) compareNull(at location, start int, op Operator) (Filter,
 
 // compareSchemas: a resource has its core schema and those extensions of which an attribute is assigned.
 func (p *filterParser) compareSchemas(start int, op Operator, value any) (Filter, *Error) {
-	urn, ok := value.(string)
-	if !ok || op != Equal && op != NotEqual {
+	text, ok := value.(string)
+	if !ok {
 		p.at = start
-		return nil, p.refuse("schemas can be compared with a URN, by eq and ne, only")
+		return nil, p.refuse("schemas can be compared with a text only")
 	}
-	var has Filter = Constant(p.index.isCore(urn))
-	if e := p.index.extension(urn); e != nil {
-		has = Present{Path{Schema: e.urn}}
+	switch op {
+	case Equal, NotEqual:
+		has := p.hasSchema(p.index.isCore(text), func(urn string) bool { return equalName(urn, text) })
+		if op == Equal {
+			return has, nil
+		}
+		if c, ok := has.(Constant); ok {
+			return !c, nil
+		}
+		return Not{has}, nil
+	case Contains, StartsWith, EndsWith:
+		matches := func(urn string) bool { return test(&Attribute{Type: TypeReference}, op, text, urn) } // as URNs: in any case
+		return p.hasSchema(matches(p.index.coreURNs[0]), matches), nil
+	default:
+		p.at = start
+		return nil, p.refuse("schemas have no order: compare them with eq, ne, co, sw or ew")
 	}
-	if op == Equal {
-		return has, nil
+}
+
+// hasSchema is the filter for resources that have a schema which matches: all of them, if the core schema does.
+func (p *filterParser) hasSchema(core bool, matches func(urn string) bool) Filter {
+	var terms []Filter
+	for _, e := range p.index.extensions {
+		if !core && matches(e.urn) {
+			terms = append(terms, Present{Path{Schema: e.urn}})
+		}
 	}
-	if c, ok := has.(Constant); ok {
-		return !c, nil
+	switch len(terms) {
+	case 0:
+		return Constant(core)
+	case 1:
+		return terms[0]
 	}
-	return Not{has}, nil
+	p.terms += len(terms) - 1 // the limit is one of what is evaluated
+	return Or{terms}
 }
 
 // literalFor brings a literal to the attribute's type, or says why the two cannot be compared by the operator. Greater and

@@ -13,7 +13,7 @@ const maxMemberID = 256
 
 // readMembers reads the value of members: a list of objects, of ids, or a single one of either.
 func readMembers(v any) ([]Member, *Error) {
-	if isEmpty(v) {
+	if isNone(v) {
 		return nil, nil
 	}
 	list, ok := v.([]any)

@@ -86,7 +86,11 @@ type rawOperation struct {
 }
 
 func patchOperations(o object) ([]rawOperation, *Error) {
-	if list, ok := o.get("schemas").([]any); ok && len(list) > 0 {
+	if schemas := o.get("schemas"); !isNone(schemas) {
+		list, ok := schemas.([]any)
+		if !ok {
+			list = []any{schemas}
+		}
 		if !slices.ContainsFunc(list, func(v any) bool { s, _ := v.(string); return equalName(s, PatchSchema) }) {
 			return nil, badRequest(InvalidSyntax, "schemas must have %s.", PatchSchema)
 		}

@@ -99,6 +99,7 @@ func TestPatchRFC(t *testing.T) {
 		{name: "remove read-only", stored: two, ops: `[{"op":"remove","path":"id"}]`, want: Mutability},
 		{name: "remove by a value array", stored: two, ops: `[{"op":"remove","path":"emails","value":[{"value":"W"}]}]`, want: `{"userName":"a","emails":[{"type":"home","value":"h"}]}`},
 		{name: "remove by an empty value array", stored: two, ops: `[{"op":"remove","path":"emails","value":[]}]`},
+		{name: "remove by a value array, of any attribute", stored: `{"userName":"a","roles":[{"value":"r","type":"t"},{"value":"s"}],"phoneNumbers":[{"value":"1"},{"value":"2"}]}`, ops: `[{"op":"remove","path":"roles","value":[{"value":"r"}]},{"op":"remove","path":"phoneNumbers","value":[{"value":"1"},{"value":"2"}]}]`, want: `{"userName":"a","roles":[{"value":"s"}]}`},
 		{name: "remove by a value that tells nothing", stored: two, ops: `[{"op":"remove","path":"emails","value":[{"$ref":null}]}]`, want: InvalidValue},
 
 		// Replace (section 3.5.2.3)
@@ -118,6 +119,7 @@ func TestPatchRFC(t *testing.T) {
 		{name: "replace without path", stored: person, ops: `[{"op":"replace","value":{"title":"S","` + ent + `":{"department":"E"},"` + ent + `:costCenter":"C"}}]`, want: `{"userName":"a","title":"S","name":{"givenName":"G","familyName":"F"},"` + ent + `":{"department":"E","costCenter":"C","manager":{"value":"m","$ref":"../Users/m"}}}`},
 		{name: "replace required by null", stored: two, ops: `[{"op":"replace","path":"userName","value":null}]`, want: Mutability},
 		{name: "replace read-only", stored: two, ops: `[{"op":"replace","path":"meta.created","value":"2026-01-01T00:00:00Z"}]`, want: Mutability},
+		{name: "id, schemas and meta without path are left out", stored: two, ops: `[{"op":"replace","value":{"id":"x","schemas":[],"meta":{"version":"x"}}}]`},
 		{name: "replace read-only groups without path", stored: two, ops: `[{"op":"replace","value":{"groups":[{"value":"g"}]}}]`, want: Mutability},
 		{name: "replace read-only part", stored: person, ops: `[{"op":"replace","path":"` + ent + `:manager.displayName","value":"M"}]`, want: Mutability},
 		{name: "the URI goes with the value", stored: person, ops: `[{"op":"replace","path":"` + ent + `:manager.value","value":"n"}]`, want: strings.Replace(person, `"manager":{"value":"m","$ref":"../Users/m"}`, `"manager":{"value":"n"}`, 1)},
@@ -316,8 +318,15 @@ func TestPatchMembers(t *testing.T) {
 	}
 	_, err := DecodePatch(GroupType(), []byte(`{"Operations":[{"op":"add","path":"members","value":[{"display":"x"}]}]}`), Options{})
 	requireError(t, err, InvalidValue)
-	_, err = DecodePatch(GroupType(), []byte(`{"schemas":["urn:x"],"Operations":[{"op":"remove","path":"members"}]}`), Options{})
-	requireError(t, err, InvalidSyntax)
+	for schemas, want := range map[string]string{`["urn:x"]`: InvalidSyntax, `"urn:x"`: InvalidSyntax, `5`: InvalidSyntax, `{}`: InvalidSyntax, `[]`: "", `null`: "", `"` + PatchSchema + `"`: ""} {
+		_, err = DecodePatch(GroupType(), []byte(`{"schemas":`+schemas+`,"Operations":[{"op":"remove","path":"members"}]}`), Options{})
+		if want != "" {
+			require.Error(t, err, schemas)
+			requireError(t, err, want)
+			continue
+		}
+		require.NoError(t, err, schemas)
+	}
 	require.JSONEq(t, `{"displayName":"h"}`, asJSON(t, mustPatch(t, GroupType(), Resource{"displayName": "g"}, `[{"op":"replace","value":{"id":"x","displayName":"h"}}]`)))
 }
 

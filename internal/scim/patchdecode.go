@@ -93,7 +93,7 @@ func (d *patchDecoder) wholeSchema(op rawOperation, ext *extension) *Error {
 	if ext != nil {
 		return d.wholeExtension(op, ext)
 	}
-	if isEmpty(op.value) {
+	if isNothing(op.value) {
 		return nil
 	}
 	op.path = ""
@@ -127,7 +127,7 @@ func (d *patchDecoder) wholeExtension(op rawOperation, ext *extension) *Error {
 func (d *patchDecoder) add(op rawOperation, at location, filter Filter) *Error {
 	switch {
 	case at.ext == nil && at.attr == d.index.core["password"]:
-		return nil // accepted and not kept
+		return d.notKept(at.attr, op)
 	case at.ext == nil && at.attr == d.index.core["members"]:
 		return d.memberOperation(op, at, filter)
 	case at.sub != nil && at.sub.Mutability == ReadOnly:
@@ -152,7 +152,7 @@ func (d *patchDecoder) shape(change operation, v any) (any, *Error) {
 	a := change.at.attr
 	switch {
 	case change.at.sub != nil:
-		return d.simple(change.at.sub, a.Attribute, a.closed, v)
+		return d.simple(change.at.sub, a.Attribute, a.closed, unwrapped(v))
 	case a.MultiValued && change.filter == nil:
 		list, err := d.list(a, v)
 		if list == nil {
@@ -166,7 +166,16 @@ func (d *patchDecoder) shape(change operation, v any) (any, *Error) {
 		}
 		return m, err
 	}
-	return d.simple(a.Attribute, nil, a.closed, v)
+	return d.simple(a.Attribute, nil, a.closed, unwrapped(v))
+}
+
+// notKept reads a password: it must be one, and is forgotten.
+func (d *patchDecoder) notKept(a *attr, op rawOperation) *Error {
+	if op.kind == opRemove {
+		return nil
+	}
+	_, err := d.attribute(a, op.value)
+	return err
 }
 
 // remove: Entra ID names the values to remove in the value, where the RFC has none. To remove everything instead would be
@@ -199,7 +208,7 @@ func (d *patchDecoder) remove(op rawOperation, change operation) *Error {
 // selector is an element to remove: every sub-attribute that it has must be that of the element.
 func (d *patchDecoder) selector(a *attr, v any) (any, *Error) {
 	if a.Type != TypeComplex {
-		return d.simple(a.Attribute, nil, a.closed, v)
+		return d.simple(a.Attribute, nil, a.closed, inner(v))
 	}
 	m, err := d.complex(a, v, false)
 	delete(m, "$ref")

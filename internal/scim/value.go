@@ -7,8 +7,9 @@ import (
 )
 
 // shaper brings values as clients send them to their canonical form (see Resource). It takes what real clients send instead
-// of what they should: booleans as texts, one value where a list belongs and a list of one where a value belongs, a bare
-// text for a complex attribute with a sub-attribute "value", empty texts for what is unassigned.
+// of what they should: booleans as texts, one object where a list belongs, texts for the objects of a list, a reference such
+// as manager as a bare text or a list of one, simple values as [{"value": …}], empty texts for what is unassigned. Any other
+// JSON type than the attribute's is refused, and never taken for "unassigned": that would lose what is stored.
 type shaper struct {
 	unknown []string // attributes that no schema has, as the client spelled them
 }
@@ -40,16 +41,20 @@ func (s *shaper) attribute(a *attr, v any) (any, *Error) {
 		}
 		return m, nil
 	}
-	return s.simple(a.Attribute, nil, a.closed, v)
+	return s.simple(a.Attribute, nil, a.closed, unwrapped(v))
 }
 
 // list is the canonical value of a multi-valued attribute: without duplicates and empty elements, with one primary at most.
 func (s *shaper) list(a *attr, v any) ([]any, *Error) {
-	if isEmpty(v) {
+	if isNothing(v) {
 		return nil, nil
 	}
 	given, ok := v.([]any)
 	if !ok {
+		o, isObject := v.(object)
+		if a.Type == TypeComplex && !isObject || isObject && len(o) == 0 {
+			return nil, badRequest(InvalidValue, "%s must be a list.", a.Name)
+		}
 		given = []any{v}
 	}
 	if len(given) > MaxElements {
@@ -77,8 +82,11 @@ func (s *shaper) list(a *attr, v any) ([]any, *Error) {
 }
 
 func (s *shaper) listElement(a *attr, v any) (any, *Error) {
+	if _, isList := v.([]any); isList {
+		return nil, badRequest(InvalidValue, "%s must not have a list as one of its values.", a.Name)
+	}
 	if a.Type != TypeComplex {
-		return s.simple(a.Attribute, nil, a.closed, v)
+		return s.simple(a.Attribute, nil, a.closed, inner(v))
 	}
 	m, err := s.complex(a, v, false)
 	if err != nil || isHollow(a, m) {
@@ -139,15 +147,19 @@ func withoutFewDuplicates(list []any) []any {
 // complex is the canonical form of one complex value, nil or empty when it is unassigned. With keepNull sub-attributes that
 // were sent as null or empty stay, as nil, for a PATCH to unassign them.
 func (s *shaper) complex(a *attr, v any, keepNull bool) (map[string]any, *Error) {
-	if list, ok := v.([]any); ok && len(list) == 1 {
-		v = list[0]
+	isReference := a.sub("value") != nil // Entra ID sends the manager as a list, too
+	if list, ok := v.([]any); ok && isReference && len(list) < 2 {
+		v = nil
+		if len(list) == 1 {
+			v = list[0]
+		}
 	}
-	o, ok := v.(object)
-	if isEmpty(v) && (!ok || !keepNull) { // an empty object names nothing to change
+	if isNothing(v) {
 		return nil, nil
 	}
+	o, ok := v.(object)
 	if !ok {
-		if _, isList := v.([]any); isList || a.sub("value") == nil {
+		if _, isList := v.([]any); isList || !isReference {
 			return nil, badRequest(InvalidValue, "%s must be an object.", a.Name)
 		}
 		o = object{{"value", v}}
@@ -176,27 +188,20 @@ func (s *shaper) complex(a *attr, v any, keepNull bool) (map[string]any, *Error)
 	return m, nil
 }
 
-// isEmpty says whether a value means that the attribute is unassigned: null and the empty array (RFC 7643, section 2.5), and
-// the empty text and object, which clients send as well.
-func isEmpty(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case string:
-		return v == ""
-	case []any:
-		return len(v) == 0
-	case object:
-		return len(v) == 0
-	}
-	return false
+// isNothing says whether a value means that an attribute is unassigned, whatever its type is: null (RFC 7643, section 2.5), and
+// the empty text, which clients send as well. The empty list means it for a multi-valued attribute.
+func isNothing(v any) bool { return v == nil || v == "" }
+
+// isNone says whether a value means that a multi-valued attribute is unassigned.
+func isNone(v any) bool {
+	list, ok := v.([]any)
+	return isNothing(v) || ok && len(list) == 0
 }
 
 // simple is the canonical form of one simple value, nil when it is unassigned. parent is the complex attribute that it is
 // part of, or nil.
 func (s *shaper) simple(a, parent *Attribute, closed bool, v any) (any, *Error) {
-	v = unwrapped(v)
-	if isEmpty(v) {
+	if isNothing(v) {
 		return nil, nil
 	}
 	switch a.Type {
@@ -231,16 +236,21 @@ func (s *shaper) simple(a, parent *Attribute, closed bool, v any) (any, *Error) 
 	return canonical, nil
 }
 
-// unwrapped is the value in ["x"], {"value": "x"} and [{"value": "x"}]: Entra ID has sent simple attributes in these forms.
+// unwrapped is the value in [{"$ref": null, "value": "x"}]: Entra ID has sent simple attributes in this form.
 func unwrapped(v any) any {
 	if list, ok := v.([]any); ok && len(list) == 1 {
-		v = list[0]
+		if o, ok := list[0].(object); ok {
+			return inner(o)
+		}
 	}
+	return v
+}
+
+// inner is the value in {"value": "x"}: Entra ID sends elements of a simple type in this form.
+func inner(v any) any {
 	if o, ok := v.(object); ok {
-		if inner, has := o.find("value"); has {
-			if _, deeper := inner.(object); !deeper {
-				return inner
-			}
+		if in, has := o.find("value"); has {
+			return in
 		}
 	}
 	return v

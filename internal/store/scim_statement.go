@@ -51,10 +51,6 @@ func (l *scimList) statement(after *scimPosition) (string, []any) {
 		page = "select p.key, r.* from (select u.id, " + l.sort.sql + " as key" + rows + ") p cross join lateral (select " + l.kind.fields +
 			" from " + l.kind.table + " u where u.org = $1 and u.id = p.id offset 0) r"
 	}
-	if after == nil && offset == 0 && limit > 0 {
-		// The first page is all there is unless it is full: then only are they counted.
-		total = "case when (select count(*) from page) < " + strconv.Itoa(limit) + " then (select count(*) from page) else " + total + " end"
-	}
 	fields, joins := l.kind.fields, ""
 	if l.query.Related {
 		fields, joins = fields+l.kind.related, l.kind.joins

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tenurehq/tenure/connectors/connectortest"
@@ -152,4 +153,18 @@ func (w *world) backup() (restore func()) {
 		}
 		require.NoError(w.t, tx.Commit(ctx))
 	}
+}
+
+// counter is the present value of a counter without labels.
+func counter(t testing.TB, metrics prometheus.Gatherer, name string) int {
+	t.Helper()
+	families, err := metrics.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		if f.GetName() == name {
+			return int(f.GetMetric()[0].GetCounter().GetValue())
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
 }

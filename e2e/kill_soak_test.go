@@ -177,7 +177,7 @@ func (k *killable) post(event map[string]any) {
 			}
 		}
 		cancel()
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // as a client that tries again does
 	}
 }
 

@@ -193,27 +193,6 @@ func (w *world) startWorker(s settings) {
 	w.t.Cleanup(w.stop)
 }
 
-// counter is the present value of a counter without labels.
-func counter(t testing.TB, metrics prometheus.Gatherer, name string) int {
-	t.Helper()
-	families, err := metrics.Gather()
-	require.NoError(t, err)
-	for _, f := range families {
-		if f.GetName() == name {
-			return int(f.GetMetric()[0].GetCounter().GetValue())
-		}
-	}
-	t.Fatalf("there is no metric %s", name)
-	return 0
-}
-
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
-}
-
 // policyText gives everyone the three targets and the group Everyone, and each department its group.
 func (w *world) policyText(s settings) string {
 	var b strings.Builder
@@ -232,7 +211,7 @@ func (w *world) policyText(s settings) string {
       displayName: person.displayName
       title: person.title
     entitlements: [{name: Everyone}, {name: Sales}, {name: Marketing}]
-`, name, w.systems[name].proxy.URL, tokenVariable, or(s.attemptTimeout, "2s"), or(s.settleLag, "1s"), or(s.blockBudget, "5s"))
+`, name, w.systems[name].proxy.URL, tokenVariable, cmp.Or(s.attemptTimeout, "2s"), cmp.Or(s.settleLag, "1s"), cmp.Or(s.blockBudget, "5s"))
 	}
 	b.WriteString("roles:\n")
 	for _, name := range targetNames {
@@ -312,7 +291,7 @@ func (w *world) within(limit time.Duration, what string, condition func() bool) 
 			w.dump()
 			w.t.Fatalf("not within %s: %s", limit, what)
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // until the next look: each one costs the database that is tested
 	}
 }
 

@@ -24,9 +24,9 @@ func (a *Activities) ApplyAccount(ctx context.Context, request workflows.ApplyRe
 	if wait := at.pacer.PutOff(); wait > 0 && !request.Step.Urgent {
 		return "", again(string(connectors.KindThrottled), request.Step.Account, wait)
 	}
-	leave, ok := at.enter(ctx, request.Step.Limit, request.Step.Urgent)
-	if !ok {
-		return "", again("busy", request.Step.Account, 500*time.Millisecond)
+	leave, putOff := at.places(request.Step.Urgent).enter(ctx, request.Step.Limit, activity.GetInfo(ctx).Attempt > 1)
+	if leave == nil {
+		return "", again("busy", request.Step.Account, putOff)
 	}
 	defer leave()
 	defer heartbeat(ctx)()

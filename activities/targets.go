@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/tenurehq/tenure/connectors"
 	"github.com/tenurehq/tenure/internal/lifecycle"
 	"github.com/tenurehq/tenure/internal/policy"
@@ -39,8 +37,7 @@ type target struct {
 	looked    time.Time         // when it was
 	// bulk and urgent bound the attempts that run at once. A leave has a share of its own, so that a hanging target that
 	// has filled the bulk share does not make it wait.
-	bulk, urgent *semaphore.Weighted
-	limit        int
+	bulk, urgent places
 	// pacer keeps all requests within the target's limits, and outlives the connectors that make them.
 	pacer        *connectors.Pacer
 	entitlements map[string]resolved
@@ -110,24 +107,12 @@ func digest(connector string, settings map[string]any) (sum [sha256.Size]byte, e
 	return sha256.Sum256(whole), err
 }
 
-// enter takes a place among the attempts at the target; ok is false when none came free in time, so that a busy target
-// does not hold the worker's slots.
-func (t *target) enter(ctx context.Context, limit int, urgent bool) (leave func(), ok bool) {
-	t.mu.Lock()
-	if t.limit != limit {
-		t.limit, t.bulk, t.urgent = limit, semaphore.NewWeighted(int64(limit)), semaphore.NewWeighted(int64(limit))
-	}
-	places := t.bulk
+// places are those for a leave, or for others.
+func (t *target) places(urgent bool) *places {
 	if urgent {
-		places = t.urgent
+		return &t.urgent
 	}
-	t.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
-	defer cancel()
-	if places.Acquire(ctx, 1) != nil {
-		return nil, false
-	}
-	return func() { places.Release(1) }, true
+	return &t.bulk
 }
 
 // entitlement resolves what policy calls an entitlement, once for as long as the connector is kept and nothing speaks

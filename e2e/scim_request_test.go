@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 
+	"github.com/tenurehq/tenure/internal/lifecycle"
 	"github.com/tenurehq/tenure/internal/testkit"
 	"github.com/tenurehq/tenure/workflows"
 )
@@ -22,12 +23,19 @@ func TestARequestAndItsRunAreFoundFromEachOther(t *testing.T) {
 	joined := f.say(http.MethodPost, "/Users", directoryUser(1, titled(1)))
 	require.Equal(t, http.StatusCreated, joined.status, joined)
 	person := f.requireFound(joined)
-	f.quiet()
+	f.awaitEnd(person)
 	moved := f.patch("/Users/"+person, retitled(2))
 	require.Equal(t, person, f.requireFound(moved))
-	f.quiet()
+	f.awaitEnd(person)
 	left := f.patch("/Users/"+person, leaves)
 	require.Equal(t, person, f.requireFound(left))
+}
+
+// awaitEnd waits until the person's run has ended, so that the next request begins another.
+func (f *front) awaitEnd(person string) {
+	f.t.Helper()
+	f.quiet()
+	f.eventually("the run has ended", func() bool { return !f.open(lifecycle.Receipt{Identity: uuid.MustParse(person)}) })
 }
 
 // requireFound goes from an answer to the person, to the newest run, and back to the request.

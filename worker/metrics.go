@@ -48,7 +48,9 @@ func newMetrics(registerer prometheus.Registerer, pace *pace) *metrics {
 	if registerer != nil {
 		registerer.MustRegister(m.deliveries, m.deliveryFailures, m.sweeps, m.sweepFailures, m.pokes,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tenure_relay_room",
-				Help: "How many people this process's relay lets into the engine at once, leaves apart."}, func() float64 { return float64(pace.room()) }))
+				Help: "How many people this process's relay lets into the engine at once, leaves apart."}, func() float64 {
+				return pace.people()
+			}))
 	}
 	return m
 }

@@ -40,8 +40,9 @@ func TestMetricsAreThereFromTheBeginning(t *testing.T) {
 	require.Empty(t, problems)
 
 	require.InDelta(t, paceFirst, gathered(t, registry, "tenure_relay_room"), 0)
+	at := time.Now()
 	for range 20 {
-		pace.note(time.Millisecond)
+		pace.note(at, at.Add(time.Millisecond))
 	}
 	require.Greater(t, gathered(t, registry, "tenure_relay_room"), float64(paceFirst), "it follows the pace")
 	require.Panics(t, func() { newMetrics(registry, pace) }, "two workers' numbers would be taken for one's")

@@ -110,8 +110,9 @@ type claim func(ctx context.Context, now time.Time, lease time.Duration, limit i
 
 // claimInTurn claims what is not urgent, as much as the engine has room for.
 func (r *relay) claimInTurn(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]store.Poke, error) {
-	room := r.turns.divide()
-	room.Pokes, room.Engine = limit, r.pace.room()
+	people, full := r.pace.room(r.turns.inEngine())
+	room := r.turns.divide(full)
+	room.Pokes, room.Engine = limit, people
 	pokes, err := r.store.Claim(ctx, now, lease, room)
 	r.turns.claimed(pokes)
 	return pokes, err

@@ -17,12 +17,15 @@ const (
 	recently = 3 * time.Second
 	// atWork is how long somebody who was handed in, and has not settled, has others yield.
 	atWork = 2 * time.Second
+	// few are so many that whoever was served no more than that beyond another was not served more.
+	few = 4
 )
 
-// turns remembers what was handed to the engine of late, leaves apart, to divide it among the organizations. One that was
-// served clearly more is modest beside one that was served less: it has one place, and is handed nobody while the other
-// has somebody in the engine. So an organization with few joiners is hardly delayed by another's import; two imports are
-// served alike, and nobody starves, since who yields is soon served less than the other.
+// turns remembers what was handed to the engine of late, leaves apart, to divide it among the organizations. While the engine
+// is full, one that was served clearly more is modest beside one that was served less: it has few places, and is handed
+// nobody while the other has somebody in the engine. So an organization with few joiners is hardly delayed by another's
+// import; two imports are served alike, and nobody starves, since who yields is soon served less than the other. While the
+// engine is not full, people wait for their targets and not for each other, and nobody has to yield.
 type turns struct {
 	mu   sync.Mutex
 	orgs map[string]*turn
@@ -32,7 +35,7 @@ type turn struct {
 	delivering int
 	last       time.Time
 	served     []time.Time             // in the last while
-	people     map[uuid.UUID]time.Time // handed in, and not settled
+	people     map[uuid.UUID]time.Time // handed in of late, and not settled
 }
 
 func (t *turns) claimed(pokes []store.Poke) {
@@ -74,9 +77,9 @@ func (t *turns) settled(org string, id uuid.UUID) {
 	}
 }
 
-// divide answers how many are being delivered of each organization that had one of late, and who has to be modest: who was
-// served clearly more than another.
-func (t *turns) divide() store.Room {
+// divide answers how many are being delivered of each organization that had one of late. While the engine is full it also
+// says who has to be modest, or to yield: who was served clearly more than another.
+func (t *turns) divide(full bool) store.Room {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
@@ -85,14 +88,19 @@ func (t *turns) divide() store.Room {
 	for org, each := range t.orgs {
 		each.forget(now)
 		if each.delivering == 0 && now.Sub(each.last) > recently {
-			delete(t.orgs, org)
+			if len(each.people) == 0 {
+				delete(t.orgs, org)
+			}
 			continue
 		}
 		room.Delivering[org] = each.delivering
 		least = min(least, len(each.served))
-		if len(each.people) > 0 {
+		if each.works(now) {
 			leastAtWork = min(leastAtWork, len(each.served))
 		}
+	}
+	if !full {
+		return room
 	}
 	for org, each := range t.orgs {
 		if ahead(each, least) {
@@ -105,16 +113,39 @@ func (t *turns) divide() store.Room {
 	return room
 }
 
-// ahead leaves two imports side by side alone while they are served about alike.
-func ahead(t *turn, least int) bool { return len(t.served)*4/5 > least }
+// ahead leaves two imports side by side alone while they are served about alike, and who has few joiners beside one that had to
+// yield to them.
+func ahead(t *turn, least int) bool { return len(t.served)*4/5-few > least }
 
 func (t *turn) forget(now time.Time) {
 	for len(t.served) > 0 && now.Sub(t.served[0]) > recently {
 		t.served = t.served[1:]
 	}
 	for id, since := range t.people {
-		if now.Sub(since) > atWork {
+		if now.Sub(since) > store.InEngineFor {
 			delete(t.people, id)
 		}
 	}
+}
+
+// works reports whether somebody was handed in just now.
+func (t *turn) works(now time.Time) bool {
+	for _, since := range t.people {
+		if now.Sub(since) <= atWork {
+			return true
+		}
+	}
+	return false
+}
+
+// inEngine is how many people were handed in of late and have not settled.
+func (t *turns) inEngine() (people int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	for _, each := range t.orgs {
+		each.forget(now)
+		people += len(each.people)
+	}
+	return people
 }

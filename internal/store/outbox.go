@@ -43,21 +43,25 @@ const (
 		request_id = coalesce(nullif(excluded.request_id, ''), o.request_id)`
 )
 
-// inEngineFor is how long somebody who was handed to Temporal and has not settled counts as being in the engine. Who
+// InEngineFor is how long somebody who was handed to Temporal and has not settled counts as being in the engine. Who
 // takes longer does not keep others from their turn.
-const inEngineFor = 15 * time.Second
+const InEngineFor = 15 * time.Second
+
+// leastShare is how many people an organization may have in the engine beside others, however many those are. Who was served
+// clearly more may have half as many.
+const leastShare = 4
 
 // Room bounds what Claim hands out.
 type Room struct {
 	Pokes int // at most so many
 	// Engine is how many people may be in the engine at once. Several organizations that have work divide it and leave one
-	// share free, so that whoever comes finds the engine less than full; each has a place at least. What waits in the
+	// share free, so that whoever comes finds the engine less than full; each has some places at least. What waits in the
 	// outbox can be overtaken by a leave, or by another organization, at no cost; what waits in the engine's queues cannot.
 	Engine int
 	// Delivering says how many pokes of each organization are on their way, which counts as being in the engine. An
 	// organization that is named counts as having work, whatever the outbox holds of it.
 	Delivering map[string]int
-	// Modest are organizations that have one place whatever their share; Yield those of which nothing is handed out now.
+	// Modest are organizations that have few places whatever their share; Yield those of which nothing is handed out now.
 	Modest, Yield []string
 }
 
@@ -79,10 +83,10 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, r
 			select count(*) as n from (select org from orgs where org is not null union select unnest($6::text[])) named
 		), share as (
 			select greatest(1, ceil($3::numeric / greatest(1, count(*)))) as n,
-				(select greatest(1, case when a.n > 1 then $4 / (a.n + 1) else $4 end) from active a) as most
+				(select case when a.n > 1 then greatest($10, $4 / (a.n + 1)) else $4 end from active a) as most
 			from orgs where org is not null
 		), room as (
-			select orgs.org, least(share.n, case when orgs.org = any($9::text[]) then 1 else share.most end
+			select orgs.org, least(share.n, case when orgs.org = any($9::text[]) then $10 / 2 else share.most end
 				- (select count(*) from identities i where i.org = orgs.org and i.settled_version < i.version and i.poked_at > $5)
 				- coalesce(d.n, 0))::int * (orgs.org <> all($8::text[]))::int as n
 			from share, orgs left join unnest($6::text[], $7::int[]) as d(org, n) on d.org = orgs.org where orgs.org is not null
@@ -92,7 +96,8 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, r
 				where o.org = room.org and o.class > 1 and (o.leased_until is null or o.leased_until <= $1)
 				order by o.class, o.created_at limit greatest(room.n, 0) for update skip locked) r
 			limit $3
-		)`, now, lease, room.Pokes, room.Engine, now.Add(-inEngineFor), orgs, delivering, append([]string{}, room.Yield...), append([]string{}, room.Modest...))
+		)`, now, lease, room.Pokes, room.Engine, now.Add(-InEngineFor), orgs, delivering,
+		append([]string{}, room.Yield...), append([]string{}, room.Modest...), leastShare)
 }
 
 // ClaimUrgent is Claim for leaves, the oldest first.

@@ -31,7 +31,7 @@ build: ## build the tenure binary into .run/bin
 
 .PHONY: test
 test: ## run all tests, against a real Postgres and a real Temporal of their own
-	@$(LOCAL) test -- go test -timeout=40m -parallel=4 ./...
+	@$(LOCAL) test --volatile -- go test -timeout=40m -parallel=4 ./...
 
 # The engine takes one target of one package at a time. A number of inputs and not a time: at the end of a time the engine may
 # report the deadline as a failure (golang/go#75804).

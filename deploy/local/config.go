@@ -25,6 +25,9 @@ type Config struct {
 	TemporalPort int // TEMPORAL_PORT (7233): Temporal's frontend
 	PostgresPort int // TENURE_PG_PORT (5433)
 
+	// Volatile is the flag of `test`: Postgres keeps nothing over a power failure.
+	Volatile bool
+
 	// DatabaseURL (DATABASE_URL) is the owner's login of an existing Postgres, used instead of a local one.
 	DatabaseURL string
 	// ExternalTemporal says that TEMPORAL_ADDRESS, TEMPORAL_PROFILE or TEMPORAL_CONFIG_FILE names an existing cluster,

@@ -39,14 +39,14 @@ func newEngine(dir string, r report) (*engine, error) {
 	return e, err
 }
 
-func (e *engine) startPostgres(ctx context.Context, r report, c *children, port int) error {
+func (e *engine) startPostgres(ctx context.Context, r report, c *children, port int, volatile bool) error {
 	data, err := dataFolder(e.dir, r)
 	if err != nil {
 		return err
 	}
 	return r.step(fmt.Sprintf("Postgres on %s:%d", stack.Loopback, port), func() (err error) {
 		e.postgres, err = stack.NewPostgres(ctx, stack.PostgresConfig{
-			Dir: data, StateDir: e.services(), Port: port, Secret: e.secret})
+			Dir: data, StateDir: e.services(), Port: port, Secret: e.secret, Volatile: volatile})
 		if err != nil {
 			return err
 		}

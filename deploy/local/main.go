@@ -4,7 +4,8 @@
 //	go run ./deploy/local run              everything, until Ctrl-C
 //	go run ./deploy/local up | down        the same in the background
 //	go run ./deploy/local status | clean   what runs; stop and delete the state
-//	go run ./deploy/local test -- <cmd…>   Postgres and Temporal alone, for one command
+//	go run ./deploy/local test -- <cmd…>   Postgres and Temporal alone, for one command; with --volatile before the -- they do
+//	                                       not write to the disk what is gone at its end: for what measures nothing
 //	go run ./deploy/local test --keep      the same, left running; prints the file to source
 //	go run ./deploy/local test --stop      ends that one
 //
@@ -39,7 +40,7 @@ func main() {
 	}
 }
 
-const usage = "usage: go run ./deploy/local run | up | down | status | clean | test -- <command…> | test --keep | test --stop"
+const usage = "usage: go run ./deploy/local run | up | down | status | clean | test [--volatile] -- <command…> | test --keep | test --stop"
 
 func command(ctx context.Context, args []string) error {
 	if len(args) == 0 {
@@ -66,6 +67,9 @@ func command(ctx context.Context, args []string) error {
 		return errors.New(usage)
 	case len(rest) > 1 && rest[0] == "--":
 		return testCommand(ctx, config, rest[1:])
+	case len(rest) > 2 && rest[0] == "--volatile" && rest[1] == "--":
+		config.Volatile = true
+		return testCommand(ctx, config, rest[2:])
 	case slices.Equal(rest, []string{"--keep"}):
 		return keepTest(ctx, config)
 	case slices.Equal(rest, []string{"--stop"}):

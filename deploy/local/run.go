@@ -110,7 +110,7 @@ func startAll(ctx context.Context, config Config, r report, c *children) (*produ
 // startEngine starts what the environment does not say to be elsewhere.
 func startEngine(ctx context.Context, config Config, r report, c *children, e *engine) error {
 	if config.needsPostgres() {
-		if err := e.startPostgres(ctx, r, c, config.PostgresPort); err != nil {
+		if err := e.startPostgres(ctx, r, c, config.PostgresPort, false); err != nil {
 			return err
 		}
 	}

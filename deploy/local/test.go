@@ -80,7 +80,7 @@ func (s *testStack) start(ctx context.Context, config Config, dir string, r repo
 	if err != nil {
 		return err
 	}
-	if err := s.engine.startPostgres(ctx, r, s.children, ports[0]); err != nil {
+	if err := s.engine.startPostgres(ctx, r, s.children, ports[0], config.Volatile); err != nil {
 		return err
 	}
 	if err := s.engine.startTemporal(ctx, r, s.children, config.Bin, ports[1]); err != nil {

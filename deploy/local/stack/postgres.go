@@ -32,9 +32,12 @@ type PostgresConfig struct {
 	Port int
 	// Secret is the superuser's password, and what Password derives the roles' passwords from.
 	Secret string
+	// Volatile leaves commits to the operating system, which is enough for a server whose data nobody needs once the machine
+	// stops. What they mean while it runs is the same.
+	Volatile bool
 }
 
-// Postgres is a private Postgres server on the loopback. Commits are durable, as in production.
+// Postgres is a private Postgres server on the loopback. Commits are durable, as in production, unless it is volatile.
 type Postgres struct {
 	config     PostgresConfig
 	bin        string
@@ -187,6 +190,12 @@ func (p *Postgres) Start(ctx context.Context) error {
 		"log_min_error_statement":             "panic",
 		"log_parameter_max_length_on_error":   "0",
 		"idle_in_transaction_session_timeout": "10min",
+	}
+	if p.config.Volatile {
+		for _, name := range []string{"fsync", "synchronous_commit", "full_page_writes"} {
+			settings[name] = "off"
+		}
+		settings["max_wal_size"] = "4GB"
 	}
 	args := []string{"-D", p.dataDir()}
 	for name, value := range settings {

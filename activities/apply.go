@@ -26,6 +26,9 @@ func (a *Activities) ApplyAccount(ctx context.Context, request workflows.ApplyRe
 	}
 	leave, putOff := at.places(request.Step.Urgent).enter(ctx, request.Step.Limit, activity.GetInfo(ctx).Attempt > 1)
 	if leave == nil {
+		if request.Step.Urgent {
+			putOff = min(putOff, longestUrgentPutOff) // a target that has recovered is faster than it was known to be
+		}
 		return "", again("busy", request.Step.Account, putOff)
 	}
 	defer leave()

@@ -21,9 +21,11 @@ type places struct {
 const (
 	// nearly is how long who comes in its turn waits for a place within its slot.
 	nearly = 100 * time.Millisecond
-	// shortestPutOff and longestPutOff bound what somebody is told: an estimate that is far off does no lasting harm.
-	shortestPutOff = 100 * time.Millisecond
-	longestPutOff  = 15 * time.Second
+	// shortestPutOff and longestPutOff bound what somebody is told: an estimate that is far off does no lasting harm. A leave
+	// comes again sooner.
+	shortestPutOff      = 100 * time.Millisecond
+	longestPutOff       = 15 * time.Second
+	longestUrgentPutOff = 500 * time.Millisecond
 )
 
 // enter takes a place of so many. When there is none it answers after how long to come again: leave is nil then. again says

@@ -46,6 +46,12 @@ func (r run) workflowType() string { return r.WorkflowExecutionInfo.GetType().Ge
 
 func (r run) status() enums.WorkflowExecutionStatus { return r.WorkflowExecutionInfo.GetStatus() }
 
+// awaitFailed waits until the person's run has failed, which it does a moment after the rows say so.
+func (w *world) awaitFailed(receipt lifecycle.Receipt) {
+	w.t.Helper()
+	w.eventually("the run has failed", func() bool { return w.runOf(receipt).status() == enums.WORKFLOW_EXECUTION_STATUS_FAILED })
+}
+
 // attribute decodes a search attribute that holds text.
 func (r run) attribute(name string) string {
 	return text(r.w.t, r.WorkflowExecutionInfo.GetSearchAttributes().GetIndexedFields()[name])

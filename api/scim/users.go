@@ -61,7 +61,7 @@ func (k users) create(ctx context.Context, c call, body []byte, v view) (result,
 	if err != nil {
 		return result{}, err
 	}
-	return k.written(ctx, c, http.StatusCreated, u, said.rules, projection, v)
+	return written(c, http.StatusCreated, u, said.rules, projection, v)
 }
 
 func (k users) replace(ctx context.Context, c call, in edit) (result, error) {
@@ -125,29 +125,21 @@ func changeUser(ctx context.Context, c call, k users, in edit, read func(policy.
 		after, changed, err := change.apply(before)
 		return lifecycle.DirectoryUserEdit{Resource: after, Changed: changed, Unknown: change.unknown}, err
 	}
-	u, err := c.service.ChangeDirectoryUser(ctx, c.org, c.caller(ctx), in.id, checked)
+	withGroups := !in.view.none && projection.Needs("groups")
+	u, err := c.service.ChangeDirectoryUser(ctx, c.org, c.caller(ctx), in.id, withGroups, checked)
 	if err != nil {
 		return result{}, err
 	}
-	return k.written(ctx, c, http.StatusOK, u, said.rules, projection, in.view)
+	return written(c, http.StatusOK, u, said.rules, projection, in.view)
 }
 
-// written shows a User after a write. A User who was just made is in no group.
-func (k users) written(ctx context.Context, c call, status int, u lifecycle.DirectoryUser, rules policy.Provisioning,
-	projection scim.Projection, v view,
-) (result, error) {
+// written shows a User after a write.
+func written(c call, status int, u lifecycle.DirectoryUser, rules policy.Provisioning, projection scim.Projection, v view) (result, error) {
 	made := result{id: u.ID, version: u.Version, status: status}
 	if v.none {
 		return made, nil
 	}
-	if u.Version > 1 && projection.Needs("groups") {
-		read, err := c.service.Store().ScimUser(ctx, c.org, u.ID, true)
-		if err != nil {
-			return result{}, err
-		}
-		u.Groups = read.Groups
-	}
-	body, err := appendUser(nil, rules.Users, projection, c.base, &u.ScimUser)
+	body, err := appendUser(nil, rules.Users, projection, c.base, u.ScimUser)
 	made.body = body
 	return made, err
 }

@@ -115,19 +115,16 @@ func (a *acceptance) lock(ctx context.Context) error {
 
 // join puts the event into the timeline of the person it is about, once it is known who that is.
 func (a *acceptance) join(ctx context.Context) error {
-	id, known, err := a.tx.Link(ctx, a.source, a.entry.EmployeeID)
-	if err != nil {
-		return err
-	}
-	own, err := a.tx.PersonEntries(ctx, a.source, a.entry.EmployeeID)
+	id, known, own, err := a.tx.Person(ctx, a.source, a.entry.EmployeeID)
 	if err != nil {
 		return err
 	}
 	if identity.AmbiguousRelationship(plain(own), a.entry.Event) {
 		return identity.InvalidField("data.relationshipId", "employee has several work relationships in source %q: say which one is meant", a.source)
 	}
+	fresh := false
 	if !known {
-		if id, err = a.correlate(ctx); err != nil {
+		if id, fresh, err = a.correlate(ctx); err != nil {
 			return err
 		}
 	}
@@ -137,7 +134,7 @@ func (a *acceptance) join(ctx context.Context) error {
 		}
 		return a.audit(ctx, nil)
 	}
-	if err := a.change(ctx, *id); err != nil {
+	if err := a.change(ctx, *id, fresh); err != nil {
 		return err
 	}
 	a.receipt.Identity = *id
@@ -157,19 +154,14 @@ func (a *acceptance) audit(ctx context.Context, id *uuid.UUID) error {
 	return a.tx.Audit(ctx, entry)
 }
 
-// change computes what the identity becomes with the new entry, and writes it.
-func (a *acceptance) change(ctx context.Context, id uuid.UUID) error {
-	row, err := a.tx.IdentityForUpdate(ctx, id)
-	fresh := identity.ErrorCode(err) == identity.NotFound
-	if err != nil && !fresh {
-		return err
-	}
-	if fresh {
-		row = store.Identity{ID: id}
-	}
-	entries, err := a.tx.IdentityEntries(ctx, id)
-	if err != nil {
-		return err
+// change computes what the identity becomes with the new entry, and writes it. Of a fresh one there is nothing to read.
+func (a *acceptance) change(ctx context.Context, id uuid.UUID, fresh bool) error {
+	row, entries := store.Identity{ID: id}, []store.SourcedEntry(nil)
+	if !fresh {
+		var err error
+		if row, entries, err = a.tx.IdentityAndEntriesForUpdate(ctx, id); err != nil {
+			return err
+		}
 	}
 	now := a.entry.ReceivedAt
 	before := newTimeline(entries, a.policy)
@@ -210,8 +202,12 @@ func (s *Service) saveSituation(ctx context.Context, tx *store.Tx, p *policy.Pol
 	if err := s.assign(ctx, tx, &row, is, now); err != nil {
 		return false, err
 	}
+	save := tx.SaveIdentity
+	if row.Version == 0 {
+		save = tx.InsertIdentity
+	}
 	row.Version++
-	if err := tx.SaveIdentity(ctx, row); err != nil {
+	if err := save(ctx, row); err != nil {
 		return false, err
 	}
 	class := identity.ClassChange
@@ -270,34 +266,34 @@ func (s *Service) adoptReports(ctx context.Context, tx *store.Tx, p *policy.Poli
 }
 
 // correlate decides who an unknown person of the source is: an identity that a rule finds, a new one, or nobody yet
-// when only a person can tell.
-func (a *acceptance) correlate(ctx context.Context) (*uuid.UUID, error) {
+// when only a person can tell. fresh says that it is a new one.
+func (a *acceptance) correlate(ctx context.Context) (id *uuid.UUID, fresh bool, err error) {
 	found, err := a.match(ctx, a.tx, a.policy, a.source, a.alone())
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	case found.linked != nil:
 		// Somebody of this source who has left may be back under another number: that is for a person to say.
 		taken, err := a.tx.HasLinkFrom(ctx, *found.linked, a.source)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if taken {
 			found.candidates, found.linked = []uuid.UUID{*found.linked}, nil
 			break
 		}
 		if err := a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, found.linked); err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		return found.linked, a.adoptReports(ctx, a.tx, a.policy, a.entry.EmployeeID, *found.linked)
+		return found.linked, false, a.adoptReports(ctx, a.tx, a.policy, a.entry.EmployeeID, *found.linked)
 	case len(found.candidates) == 0:
-		id := uuid.New()
-		return &id, nil
+		made := uuid.New()
+		return &made, true, nil
 	}
 	if err := a.tx.SaveLink(ctx, a.source, a.entry.EmployeeID, nil); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return nil, a.openCase(ctx, a.tx, a.caller, store.Case{Source: a.source, EmployeeID: a.entry.EmployeeID, Candidates: found.candidates,
+	return nil, false, a.openCase(ctx, a.tx, a.caller, store.Case{Source: a.source, EmployeeID: a.entry.EmployeeID, Candidates: found.candidates,
 		Rule: found.rule, OpenedAt: a.entry.ReceivedAt})
 }
 

@@ -74,13 +74,8 @@ func (s *Service) settleCase(ctx context.Context, tx *store.Tx, c store.Case, wh
 	if err != nil {
 		return err
 	}
-	row, err := tx.IdentityForUpdate(ctx, who)
-	fresh := identity.ErrorCode(err) == identity.NotFound
-	if err != nil && !fresh {
-		return err
-	}
-	entries, err := tx.IdentityEntries(ctx, who)
-	if err != nil {
+	row, entries, err := tx.IdentityAndEntriesForUpdate(ctx, who)
+	if err != nil && identity.ErrorCode(err) != identity.NotFound { // who is kept apart is new
 		return err
 	}
 	waiting, err := tx.PersonEntries(ctx, c.Source, c.EmployeeID)

@@ -15,7 +15,7 @@ import (
 
 // DirectoryUser is a User as it stands after a SCIM client's write, and what the write meant for the person.
 type DirectoryUser struct {
-	store.ScimUser
+	*store.ScimUser
 	Effect identity.Effect
 	// Changed is false when the write said what was known already; then nothing was written.
 	Changed bool
@@ -155,12 +155,12 @@ func (d *directoryWrite) insert(ctx context.Context, u *store.ScimUser, person p
 	if err := d.tx.InsertScimUser(ctx, u); err != nil {
 		return DirectoryUser{}, err
 	}
-	return DirectoryUser{*u, effect, true}, d.auditUser(ctx, "scim.user.created", u, effect, input)
+	return DirectoryUser{u, effect, true}, d.auditUser(ctx, "scim.user.created", u, effect, input)
 }
 
 // revive gives somebody who was here before the new resource and the old id.
 func (d *directoryWrite) revive(ctx context.Context, known store.ScimUser, input DirectoryUserEdit) (DirectoryUser, error) {
-	u, err := d.tx.ScimUserForUpdate(ctx, known.ID)
+	u, err := d.tx.ScimUserForUpdate(ctx, known.ID, true)
 	if err != nil {
 		return DirectoryUser{}, err
 	}
@@ -172,14 +172,15 @@ func (d *directoryWrite) revive(ctx context.Context, known store.ScimUser, input
 }
 
 // ChangeDirectoryUser changes a User. edit gets what is stored, with its version for an If-Match, and answers what it should
-// be; it may be called more than once. NotFound when the organization has no such User; Conflict as CreateDirectoryUser.
-func (s *Service) ChangeDirectoryUser(ctx context.Context, org string, caller Caller, id uuid.UUID,
+// be; it may be called more than once. The answer has the User's groups if asked for. NotFound when the organization has no such
+// User; Conflict as CreateDirectoryUser.
+func (s *Service) ChangeDirectoryUser(ctx context.Context, org string, caller Caller, id uuid.UUID, withGroups bool,
 	edit func(policy.Provisioning, store.ScimUser) (DirectoryUserEdit, error),
 ) (DirectoryUser, error) {
 	var result DirectoryUser
 	// Most changes end nothing, and a directory's cycle sends thousands: they must not take the connections of the leaves.
 	err := s.directory(ctx, org, caller, false, func(d *directoryWrite) error {
-		u, err := d.user(ctx, id)
+		u, err := d.user(ctx, id, withGroups)
 		if err != nil {
 			return err
 		}
@@ -188,7 +189,7 @@ func (s *Service) ChangeDirectoryUser(ctx context.Context, org string, caller Ca
 			return err
 		}
 		if !input.Changed {
-			result = DirectoryUser{ScimUser: u, Effect: identity.EffectNone}
+			result = DirectoryUser{ScimUser: &u, Effect: identity.EffectNone}
 			return nil
 		}
 		result, err = d.save(ctx, u, input, "scim.user.changed")
@@ -198,8 +199,8 @@ func (s *Service) ChangeDirectoryUser(ctx context.Context, org string, caller Ca
 }
 
 // user locks a User who is not deleted.
-func (d *directoryWrite) user(ctx context.Context, id uuid.UUID) (store.ScimUser, error) {
-	u, err := d.tx.ScimUserForUpdate(ctx, id)
+func (d *directoryWrite) user(ctx context.Context, id uuid.UUID, withGroups bool) (store.ScimUser, error) {
+	u, err := d.tx.ScimUserForUpdate(ctx, id, withGroups)
 	if err == nil && u.DeletedAt != nil {
 		err = identity.Errorf(identity.NotFound, "the SCIM user %s was deleted", id)
 	}
@@ -219,14 +220,14 @@ func (d *directoryWrite) save(ctx context.Context, u store.ScimUser, input Direc
 	if err != nil {
 		return DirectoryUser{}, err
 	}
-	return DirectoryUser{u, effect, true}, d.auditUser(ctx, action, &u, effect, input)
+	return DirectoryUser{&u, effect, true}, d.auditUser(ctx, action, &u, effect, input)
 }
 
 // DeleteDirectoryUser takes a User away from SCIM clients. For the person it is a leave, if there was none before; the
 // record of them stays, for the tiers and for a rehire. check may refuse by what is stored, as an If-Match does.
 func (s *Service) DeleteDirectoryUser(ctx context.Context, org string, caller Caller, id uuid.UUID, check func(store.ScimUser) error) error {
 	return s.directory(ctx, org, caller, true, func(d *directoryWrite) error {
-		u, err := d.user(ctx, id)
+		u, err := d.user(ctx, id, false)
 		if err != nil {
 			return err
 		}

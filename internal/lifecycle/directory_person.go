@@ -230,10 +230,5 @@ func (d *directoryWrite) identity(ctx context.Context, id uuid.UUID, fresh bool)
 	if fresh {
 		return store.Identity{ID: id}, nil, nil
 	}
-	row, err := d.tx.IdentityForUpdate(ctx, id)
-	if err != nil {
-		return row, nil, err
-	}
-	entries, err := d.tx.IdentityEntries(ctx, id)
-	return row, entries, err
+	return d.tx.IdentityAndEntriesForUpdate(ctx, id)
 }

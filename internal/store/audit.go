@@ -20,26 +20,23 @@ type AuditEntry struct {
 }
 
 // Audit appends entries to the record, in the caller's transaction.
-func (tx *Tx) Audit(ctx context.Context, entries ...AuditEntry) error {
-	n := len(entries)
-	if n == 0 {
+func (tx *Tx) Audit(_ context.Context, entries ...AuditEntry) error {
+	switch len(entries) {
+	case 0:
 		return nil
+	case 1:
+		return tx.auditOne(entries[0])
 	}
+	n := len(entries)
 	actors, actions, types, objects := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	identities, requests, details := make([]*uuid.UUID, n), make([]string, n), make([][]byte, n)
 	for i, e := range entries {
 		actors[i], actions[i], types[i], objects[i], requests[i] = e.Actor, e.Action, e.ObjectType, e.ObjectID, e.RequestID
-		if e.Identity != uuid.Nil {
-			identities[i] = &entries[i].Identity
+		identities[i] = e.identity()
+		var err error
+		if details[i], err = e.detail(); err != nil {
+			return err
 		}
-		if e.Detail == nil {
-			e.Detail = map[string]any{}
-		}
-		detail, err := json.Marshal(e.Detail)
-		if err != nil {
-			return fmt.Errorf("audit %s: %w", e.Action, err)
-		}
-		details[i] = detail
 	}
 	tx.write("audit", `
 		insert into audit (org, epoch, actor, action, object_type, object_id, identity_id, request_id, detail)
@@ -50,4 +47,36 @@ func (tx *Tx) Audit(ctx context.Context, entries ...AuditEntry) error {
 		where o.id = $1 order by a.n`,
 		tx.Org, actors, actions, types, objects, identities, requests, details)
 	return nil
+}
+
+// auditOne costs half of what a list of one would.
+func (tx *Tx) auditOne(e AuditEntry) error {
+	detail, err := e.detail()
+	if err != nil {
+		return err
+	}
+	tx.write("audit", `
+		insert into audit (org, epoch, actor, action, object_type, object_id, identity_id, request_id, detail)
+		values ($1, (select audit_epoch from organizations where id = $1), $2, $3, $4, $5, $6, $7, $8)`,
+		tx.Org, e.Actor, e.Action, e.ObjectType, e.ObjectID, e.identity(), e.RequestID, detail)
+	return nil
+}
+
+// identity is nil when the entry concerns nobody.
+func (e AuditEntry) identity() *uuid.UUID {
+	if e.Identity == uuid.Nil {
+		return nil
+	}
+	return &e.Identity
+}
+
+func (e AuditEntry) detail() ([]byte, error) {
+	if e.Detail == nil {
+		return []byte("{}"), nil
+	}
+	detail, err := json.Marshal(e.Detail)
+	if err != nil {
+		return nil, fmt.Errorf("audit %s: %w", e.Action, err)
+	}
+	return detail, nil
 }

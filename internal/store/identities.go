@@ -39,7 +39,9 @@ type Identity struct {
 const selectIdentity = `select id, version, state, attributes, starts_at, ends_at, immediate, reason, user_name, mail, manager_key,
 	manager_id, left_at, coalesce(nullif(as_of, '-infinity'), 'epoch'), settled_version, settled_policy, next_due_at, created_at, updated_at from identities `
 
-func scanIdentity(row pgx.CollectableRow) (Identity, error) {
+const forUpdate = `where org = $1 and id = $2 for no key update`
+
+func scanIdentity(row pgx.Row) (Identity, error) {
 	var i Identity
 	var attributes []byte
 	err := row.Scan(&i.ID, &i.Version, &i.State, &attributes, &i.StartsAt, &i.EndsAt, &i.Immediate, &i.Reason, &i.UserName, &i.Mail,
@@ -50,9 +52,29 @@ func scanIdentity(row pgx.CollectableRow) (Identity, error) {
 	return i, json.Unmarshal(attributes, &i.Attributes)
 }
 
+func collectIdentity(row pgx.CollectableRow) (Identity, error) { return scanIdentity(row) }
+
 // IdentityForUpdate reads one identity and locks its row: whatever changes an identity, or plans for it, does so first.
 func (tx *Tx) IdentityForUpdate(ctx context.Context, id uuid.UUID) (Identity, error) {
-	return tx.oneIdentity(ctx, selectIdentity+`where org = $1 and id = $2 for no key update`, id)
+	return tx.oneIdentity(ctx, selectIdentity+forUpdate, id)
+}
+
+// IdentityAndEntriesForUpdate is IdentityForUpdate, and IdentityEntries as they are once the lock is held, in one round trip.
+func (tx *Tx) IdentityAndEntriesForUpdate(ctx context.Context, id uuid.UUID) (Identity, []SourcedEntry, error) {
+	var i Identity
+	var missing bool
+	tx.queue(queued{doing: "read identity", row: func(row pgx.Row) (err error) {
+		i, err = scanIdentity(row)
+		if missing = errors.Is(err, pgx.ErrNoRows); missing {
+			err = nil
+		}
+		return err
+	}}, selectIdentity+forUpdate, tx.Org, id)
+	entries, err := tx.IdentityEntries(ctx, id)
+	if err == nil && missing {
+		err = tx.noIdentity(id)
+	}
+	return i, entries, err
 }
 
 // Identity reads one identity; NotFound when the organization has none of that id.
@@ -65,9 +87,9 @@ func (tx *Tx) oneIdentity(ctx context.Context, query string, id uuid.UUID) (Iden
 	if err != nil {
 		return Identity{}, fmt.Errorf("read identity: %w", err)
 	}
-	i, err := pgx.CollectExactlyOneRow(rows, scanIdentity)
+	i, err := pgx.CollectExactlyOneRow(rows, collectIdentity)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return i, identity.Errorf(identity.NotFound, "no identity %s in organization %q", id, tx.Org)
+		return i, tx.noIdentity(id)
 	}
 	if err != nil {
 		return i, fmt.Errorf("read identity: %w", err)
@@ -75,20 +97,32 @@ func (tx *Tx) oneIdentity(ctx context.Context, query string, id uuid.UUID) (Iden
 	return i, nil
 }
 
-// SaveIdentity writes what the sources say of an identity, and makes the row when there is none. It writes Version as
-// given: callers that change something raise it. The settled columns, and the names, have their own functions.
-func (tx *Tx) SaveIdentity(ctx context.Context, i Identity) error {
+func (tx *Tx) noIdentity(id uuid.UUID) error {
+	return identity.Errorf(identity.NotFound, "no identity %s in organization %q", id, tx.Org)
+}
+
+// InsertIdentity writes a new identity. The settled columns, and the names, have their own functions.
+func (tx *Tx) InsertIdentity(_ context.Context, i Identity) error {
+	return tx.writeIdentity(i, `
+		insert into identities (org, id, version, state, attributes, starts_at, ends_at, immediate, reason, manager_key, manager_id, left_at, as_of)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`)
+}
+
+// SaveIdentity writes what the sources say of an identity that is locked. It writes Version as given: callers that change
+// something raise it.
+func (tx *Tx) SaveIdentity(_ context.Context, i Identity) error {
+	return tx.writeIdentity(i, `
+		update identities set version = $3, state = $4, attributes = $5, starts_at = $6, ends_at = $7, immediate = $8, reason = $9,
+			manager_key = $10, manager_id = $11, left_at = $12, as_of = greatest(as_of, $13), updated_at = now()
+		where org = $1 and id = $2`)
+}
+
+func (tx *Tx) writeIdentity(i Identity, sql string) error {
 	attributes, err := json.Marshal(i.Attributes)
 	if err != nil {
 		return fmt.Errorf("write identity: %w", err)
 	}
-	tx.write("write identity", `
-		insert into identities (org, id, version, state, attributes, starts_at, ends_at, immediate, reason, manager_key, manager_id, left_at, as_of)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-		on conflict (org, id) do update set version = excluded.version, state = excluded.state, attributes = excluded.attributes,
-			starts_at = excluded.starts_at, ends_at = excluded.ends_at, immediate = excluded.immediate, reason = excluded.reason,
-			manager_key = excluded.manager_key, manager_id = excluded.manager_id, left_at = excluded.left_at,
-			as_of = greatest(identities.as_of, excluded.as_of), updated_at = now()`,
+	tx.write("write identity", sql,
 		tx.Org, i.ID, i.Version, i.State, attributes, i.StartsAt, i.EndsAt, i.Immediate, i.Reason, i.ManagerKey, i.ManagerID, i.LeftAt, i.AsOf)
 	return nil
 }
@@ -252,5 +286,5 @@ func (tx *Tx) AllPresent(ctx context.Context) ([]Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read identities: %w", err)
 	}
-	return pgx.CollectRows(rows, scanIdentity)
+	return pgx.CollectRows(rows, collectIdentity)
 }

@@ -20,7 +20,7 @@ import (
 var migrations embed.FS
 
 // schemaVersion is the newest migration of this binary.
-const schemaVersion = 5
+const schemaVersion = 6
 
 // Migrate brings the database at ownerURL to the schema of this binary, and lets the login serveRole act as the
 // application and the engine. Running it twice, or twice at once, is harmless.

@@ -18,7 +18,11 @@ func TestPokesNameTheNewestRequest(t *testing.T) {
 	poke := func(version int64, request string) {
 		inAcme(t, s, func(tx *Tx) {
 			tx.Request = request
-			require.NoError(t, tx.SaveIdentity(t.Context(), Identity{ID: id, Version: version, State: identity.StateActive}))
+			save := tx.SaveIdentity
+			if version == 1 {
+				save = tx.InsertIdentity
+			}
+			require.NoError(t, save(t.Context(), Identity{ID: id, Version: version, State: identity.StateActive}))
 			require.NoError(t, tx.Enqueue(t.Context(), id, version, identity.ClassChange, nil))
 		})
 	}

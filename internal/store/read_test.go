@@ -117,7 +117,7 @@ func makeHistory(t *testing.T, tx *store.Tx, begun time.Time, events map[int]ide
 	ctx := t.Context()
 	at := func(second int) time.Time { return begun.Add(time.Duration(second) * time.Second) }
 	id := uuid.New()
-	require.NoError(t, tx.SaveIdentity(ctx, store.Identity{ID: id, Version: 1, State: identity.StateActive}))
+	require.NoError(t, tx.InsertIdentity(ctx, store.Identity{ID: id, Version: 1, State: identity.StateActive}))
 	for second, effect := range events {
 		require.NoError(t, tx.InsertRecord(ctx, "hr", identity.Entry{ReceivedAt: at(second), Event: identity.Event{Source: "urn:hr",
 			ID: fmt.Sprint(second), Type: identity.WorkerChanged, Time: at(second), EmployeeID: "1", Patch: identity.Patch{}}},
@@ -186,7 +186,7 @@ func TestFindIdentityNeedsOneAnswer(t *testing.T) {
 	ids := map[string]uuid.UUID{"one": uuid.New(), "two": uuid.New()}
 	require.NoError(t, s.InOrg(t.Context(), "acme", func(tx *store.Tx) error {
 		for name, id := range ids {
-			require.NoError(t, tx.SaveIdentity(t.Context(), store.Identity{ID: id, Version: 1, State: identity.StateActive,
+			require.NoError(t, tx.InsertIdentity(t.Context(), store.Identity{ID: id, Version: 1, State: identity.StateActive,
 				Attributes: identity.Attributes{EmployeeID: name, Email: "same@x.example"}}))
 			require.NoError(t, tx.SaveLink(t.Context(), "other", "both-"+name, &id))
 			require.NoError(t, tx.SaveLink(t.Context(), "third-"+name, "shared", &id))
@@ -227,7 +227,7 @@ func TestViewTellsLeavingFromLeft(t *testing.T) {
 	} {
 		require.NoError(t, s.InOrg(t.Context(), "acme", func(tx *store.Tx) error {
 			id, account := uuid.New(), uuid.New()
-			require.NoError(t, tx.SaveIdentity(t.Context(), store.Identity{ID: id, Version: 3, State: identity.StateLeft}))
+			require.NoError(t, tx.InsertIdentity(t.Context(), store.Identity{ID: id, Version: 3, State: identity.StateLeft}))
 			state := identity.AccountDisabled
 			if test.deleted {
 				state = identity.AccountDeleted

@@ -19,15 +19,12 @@ import (
 // LockPersons serializes what concerns the same person, before any row of theirs exists: exclusively for the person that an
 // event is about and for what correlation would know them by, shared for a manager it refers to. All locks are taken in one
 // order.
-func (tx *Tx) LockPersons(ctx context.Context, exclusive []string, shared []string) error {
-	_, err := tx.Exec(ctx, `
+func (tx *Tx) LockPersons(_ context.Context, exclusive []string, shared []string) error {
+	tx.write("lock persons", `
 		select case when bool_or(x) then pg_advisory_xact_lock(h) else pg_advisory_xact_lock_shared(h) end
 		from (select hashtextextended($1 || '/' || k, 0) as h, x from (
 			select unnest($2::text[]) as k, true as x union all select unnest($3::text[]), false) keys) hashed
 		group by h order by h`, tx.Org, exclusive, shared)
-	if err != nil {
-		return fmt.Errorf("lock persons: %w", err)
-	}
 	return nil
 }
 
@@ -116,18 +113,18 @@ func collectEntries(rows pgx.Rows, err error) ([]SourcedEntry, error) {
 	})
 }
 
-// Link finds which identity a source's person is. known is false for a person never heard of; a known person without
-// an identity has an open case.
-func (tx *Tx) Link(ctx context.Context, source, employeeID string) (id *uuid.UUID, known bool, err error) {
-	err = tx.QueryRow(ctx, `select identity_id from source_links where org = $1 and source = $2 and employee_id = $3`,
-		tx.Org, source, employeeID).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, fmt.Errorf("read link: %w", err)
-	}
-	return id, true, nil
+// Person finds which identity a source's person is, and reads their timeline. known is false for a person never heard of; a
+// known person without an identity has an open case.
+func (tx *Tx) Person(ctx context.Context, source, employeeID string) (id *uuid.UUID, known bool, entries []SourcedEntry, err error) {
+	tx.queue(queued{doing: "read link", row: func(row pgx.Row) error {
+		err := row.Scan(&id)
+		if known = err == nil; errors.Is(err, pgx.ErrNoRows) {
+			err = nil
+		}
+		return err
+	}}, `select identity_id from source_links where org = $1 and source = $2 and employee_id = $3`, tx.Org, source, employeeID)
+	entries, err = tx.PersonEntries(ctx, source, employeeID)
+	return id, known, entries, err
 }
 
 // SaveLink records which identity a source's person is; a nil id leaves it to a case.

@@ -65,7 +65,7 @@ func TestScimMembersUnderConcurrency(t *testing.T) {
 		})
 		work.Go(func() error {
 			return s.InOrg(t.Context(), "acme", func(tx *Tx) error {
-				u, err := tx.ScimUserForUpdate(t.Context(), leavers[i].ID)
+				u, err := tx.ScimUserForUpdate(t.Context(), leavers[i].ID, false)
 				if err != nil {
 					return err
 				}
@@ -129,7 +129,7 @@ func TestScimChangesToOneUserAreOrdered(t *testing.T) {
 	for range clients {
 		work.Go(func() error {
 			return s.InOrg(t.Context(), "acme", func(tx *Tx) error {
-				locked, err := tx.ScimUserForUpdate(t.Context(), u.ID)
+				locked, err := tx.ScimUserForUpdate(t.Context(), u.ID, false)
 				if err != nil {
 					return err
 				}
@@ -190,7 +190,7 @@ func TestScimIsKeptWithinAnOrganization(t *testing.T) {
 		require.Empty(t, page.Resources, filter)
 	}
 	require.NoError(t, s.InOrg(ctx, "rival", func(tx *Tx) error {
-		_, err := tx.ScimUserForUpdate(ctx, u.ID)
+		_, err := tx.ScimUserForUpdate(ctx, u.ID, false)
 		notFound(err)
 		_, err = tx.ScimGroupForUpdate(ctx, g.ID)
 		notFound(err)
@@ -200,7 +200,6 @@ func TestScimIsKeptWithinAnOrganization(t *testing.T) {
 			require.Empty(t, users)
 		}
 		copied, team := *u, *g
-		requireConflict(t, tx.UpdateScimUser(ctx, &copied), "")
 		requireConflict(t, tx.UpdateScimGroup(ctx, &team), "")
 		_, err = tx.DeleteScimUser(ctx, &copied)
 		requireConflict(t, err, "")
@@ -217,6 +216,8 @@ func TestScimIsKeptWithinAnOrganization(t *testing.T) {
 		require.NoError(t, tx.InsertScimGroup(ctx, &team))
 		return nil
 	}))
+	copied := *u
+	requireConflict(t, s.InOrg(ctx, "rival", func(tx *Tx) error { copied.Version = 7; return tx.UpdateScimUser(ctx, &copied) }), "")
 	page, err := s.ScimUsers(ctx, "acme", ScimQuery{Count: 10, Related: true})
 	require.NoError(t, err)
 	require.Equal(t, 1, *page.Total)

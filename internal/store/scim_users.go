@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +26,8 @@ type ScimUser struct {
 	CreatedAt, ModifiedAt time.Time
 	DeletedAt             *time.Time // set: clients see it no more, and its userName is free
 	Groups                []ScimGroupName
+
+	indexed []byte // the resource whose emails can be looked up, as far as that is known
 }
 
 // ScimGroupName is a group that a user or group is a direct member of.
@@ -96,14 +100,26 @@ func noScim(err error, kind, org string, id uuid.UUID) error {
 	return fmt.Errorf("read SCIM %s: %w", kind, err)
 }
 
-// ScimUserForUpdate reads the user of that id, deleted or not, and locks it: whoever changes a user does so first, and
-// compares an If-Match with what it finds. Who locks several does so in the order of their ids, and after groups. NotFound
-// when the organization has none.
-func (tx *Tx) ScimUserForUpdate(ctx context.Context, id uuid.UUID) (ScimUser, error) {
+// ScimUserForUpdate reads the user of that id, deleted or not, with its groups if asked for, and locks it: whoever changes a
+// user does so first, and compares an If-Match with what it finds. Who locks several does so in the order of their ids, and
+// after groups. NotFound when the organization has none.
+func (tx *Tx) ScimUserForUpdate(ctx context.Context, id uuid.UUID, withGroups bool) (ScimUser, error) {
 	var u ScimUser
-	err := tx.QueryRow(ctx, `select `+scimUserColumns+` from scim_users u where u.org = $1 and u.id = $2 for no key update`, tx.Org, id).Scan(u.scan()...)
+	var groups scimGroupNames
+	fields, joins, targets := scimUserColumns, "", u.scan()
+	if withGroups {
+		fields, joins, targets = fields+scimGroupColumns, scimGroupsOf, append(targets, groups.scan()...)
+	}
+	err := tx.QueryRow(ctx, `select `+fields+` from scim_users u`+joins+` where u.org = $1 and u.id = $2 for no key update of u`, tx.Org, id).Scan(targets...)
 	if err != nil {
 		return u, noScim(err, "user", tx.Org, id)
+	}
+	if withGroups {
+		u.Groups = groups.list()
+	}
+	u.indexed = noEmails
+	if u.DeletedAt == nil {
+		u.indexed = u.Resource
 	}
 	return u, nil
 }
@@ -159,52 +175,88 @@ func (tx *Tx) findScimUser(ctx context.Context, condition string, args ...any) (
 	return &u, nil
 }
 
-// scimEmailsOf are the folded emails of a resource.
-const scimEmailsOf = `select distinct scim_fold(e.v->>'value') as value from jsonb_array_elements(%s->'emails') e(v) where e.v->>'value' is not null`
+// noEmails is a resource without any.
+var noEmails = []byte("{}")
 
-// InsertScimUser writes a new user with its ID, Identity, Source and Resource, and sets the rest. Conflict, with the
-// attribute in Field, when another user has its userName; the transaction is then over.
-func (tx *Tx) InsertScimUser(ctx context.Context, u *ScimUser) error {
-	err := tx.QueryRow(ctx, `
-		with made as (
-			insert into scim_users (org, id, identity_id, source, resource) values ($1, $2, $3, $4, $5)
-			returning version, created_at, modified_at
-		), emails as (
-			insert into scim_emails (org, user_id, value) select $1, $2, w.value from (`+fmt.Sprintf(scimEmailsOf, "$5::jsonb")+`) w
-		)
-		select version, created_at, modified_at from made`,
-		tx.Org, u.ID, u.Identity, u.Source, u.Resource).Scan(&u.Version, &u.CreatedAt, &u.ModifiedAt)
+// emailsOf are the values of a resource's emails.
+func emailsOf(resource []byte) ([]string, error) {
+	var r struct {
+		Emails []struct {
+			Value *string `json:"value"`
+		} `json:"emails"`
+	}
+	if err := json.Unmarshal(resource, &r); err != nil {
+		return nil, fmt.Errorf("read emails: %w", err)
+	}
+	values := make([]string, 0, len(r.Emails))
+	for _, e := range r.Emails {
+		if e.Value != nil {
+			values = append(values, *e.Value)
+		}
+	}
+	return values, nil
+}
+
+// addScimEmails lets the user be found by the emails of $3.
+const addScimEmails = `insert into scim_emails (org, user_id, value) select $1, $2::uuid, scim_fold(v) from unnest($3::text[]) v on conflict do nothing`
+
+// InsertScimUser leaves a new user to be written, with its ID, Identity, Source and Resource. Version is set at once, the times
+// when it is written. Conflict, with the attribute in Field, when another user has its userName: at the next statement, or at
+// the commit.
+func (tx *Tx) InsertScimUser(_ context.Context, u *ScimUser) error {
+	emails, err := emailsOf(u.Resource)
 	if err != nil {
-		return scimConflict("write SCIM user", err)
+		return fmt.Errorf("write SCIM user: %w", err)
+	}
+	u.Version, u.indexed = 1, u.Resource
+	tx.queue(queued{row: func(row pgx.Row) error {
+		return scimConflict("write SCIM user", row.Scan(&u.CreatedAt, &u.ModifiedAt))
+	}}, `insert into scim_users (org, id, identity_id, source, resource) values ($1, $2, $3, $4, $5) returning created_at, modified_at`,
+		tx.Org, u.ID, u.Identity, u.Source, u.Resource)
+	if len(emails) > 0 {
+		tx.write("write emails of SCIM user", addScimEmails, tx.Org, u.ID, emails)
 	}
 	return nil
 }
 
-// UpdateScimUser writes Identity, Source, Resource and DeletedAt of a user, if it still has the Version that was read, and
-// sets the new version and time. Conflict when it has another version, or, with the attribute in Field, as InsertScimUser.
-// Deleting is for DeleteScimUser; with a nil DeletedAt a deleted user is brought back.
-func (tx *Tx) UpdateScimUser(ctx context.Context, u *ScimUser) error {
-	err := tx.QueryRow(ctx, `
-		with changed as (
-			update scim_users set identity_id = $4, source = $5, resource = $6, deleted_at = $7,
-				version = version + 1, modified_at = greatest(modified_at, now())
-			where org = $1 and id = $2 and version = $3 returning id, version, modified_at
-		), wanted as (
-			`+fmt.Sprintf(scimEmailsOf, "$6::jsonb")+` and $7::timestamptz is null
-		), gone as (
-			delete from scim_emails e using changed c
-			where e.org = $1 and e.user_id = c.id and not exists (select from wanted w where w.value = e.value)
-		), new as (
-			insert into scim_emails (org, user_id, value) select $1, c.id, w.value from changed c, wanted w on conflict do nothing
-		)
-		select version, modified_at from changed`,
-		tx.Org, u.ID, u.Version, u.Identity, u.Source, u.Resource, u.DeletedAt).Scan(&u.Version, &u.ModifiedAt)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return scimChanged("user", u.ID)
+// UpdateScimUser leaves Identity, Source, Resource and DeletedAt of a user to be written, if it still has the Version that was
+// read. The version is raised at once, the time set when it is written. Conflict when it has another version, or, with the
+// attribute in Field, as InsertScimUser; then nothing of the transaction is kept. Deleting is for DeleteScimUser; with a nil
+// DeletedAt a deleted user is brought back.
+func (tx *Tx) UpdateScimUser(_ context.Context, u *ScimUser) error {
+	resource := u.Resource
+	if u.DeletedAt != nil {
+		resource = noEmails
 	}
+	emails, err := emailsOf(resource)
 	if err != nil {
-		return scimConflict("write SCIM user", err)
+		return fmt.Errorf("write SCIM user: %w", err)
 	}
+	differ := u.indexed == nil
+	if !differ {
+		before, err := emailsOf(u.indexed)
+		if err != nil {
+			return fmt.Errorf("write SCIM user: %w", err)
+		}
+		differ = !slices.Equal(before, emails)
+	}
+	tx.queue(queued{check: true, row: func(row pgx.Row) error {
+		err := row.Scan(&u.ModifiedAt)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return scimChanged("user", u.ID)
+		}
+		return scimConflict("write SCIM user", err)
+	}}, `
+		update scim_users set identity_id = $4, source = $5, resource = $6, deleted_at = $7,
+			version = version + 1, modified_at = greatest(modified_at, now())
+		where org = $1 and id = $2 and version = $3 returning modified_at`,
+		tx.Org, u.ID, u.Version, u.Identity, u.Source, u.Resource, u.DeletedAt)
+	if differ {
+		tx.write("write emails of SCIM user", `delete from scim_emails where org = $1 and user_id = $2 and value <> all (array(
+			select scim_fold(v) from unnest($3::text[]) v))`, tx.Org, u.ID, emails)
+		tx.write("write emails of SCIM user", addScimEmails, tx.Org, u.ID, emails)
+	}
+	u.Version, u.indexed = u.Version+1, resource
 	return nil
 }
 
@@ -232,6 +284,7 @@ func (tx *Tx) DeleteScimUser(ctx context.Context, u *ScimUser) ([]uuid.UUID, err
 	if err != nil {
 		return nil, fmt.Errorf("delete SCIM user: %w", err)
 	}
+	u.indexed = noEmails
 	return tx.leaveGroups(ctx, u.ID)
 }
 
@@ -241,6 +294,9 @@ func scimChanged(kind string, id uuid.UUID) error {
 
 // scimConflict names the attribute that a write wanted to have for itself.
 func scimConflict(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && isUnique(err) && pg.ConstraintName == "scim_users_user_name" {
 		return &identity.Error{Code: identity.Conflict, Field: "userName", Message: "another user of the organization has this userName"}
 	}

@@ -103,20 +103,23 @@ func TestScimUserUpdates(t *testing.T) {
 		require.NoError(t, tx.InsertScimUser(t.Context(), u))
 		require.NoError(t, tx.InsertScimUser(t.Context(), other))
 		require.Equal(t, int64(1), u.Version)
-		require.Equal(t, u.CreatedAt, u.ModifiedAt)
 	})
-	stale := *u
+	require.NotZero(t, u.CreatedAt)
+	require.Equal(t, u.CreatedAt, u.ModifiedAt)
+	old := *u
 	inAcme(t, s, func(tx *Tx) {
-		locked, err := tx.ScimUserForUpdate(t.Context(), u.ID)
+		locked, err := tx.ScimUserForUpdate(t.Context(), u.ID, false)
 		require.NoError(t, err)
 		require.Equal(t, u.CreatedAt.UnixMicro(), locked.CreatedAt.UnixMicro())
 		locked.Resource = []byte(`{"userName":"Ada L","emails":[{"value":"New@x.example"},{"value":"new@X.example","type":"home"},{"value":"b@x.example"},{"type":"other"}]}`)
 		require.NoError(t, tx.UpdateScimUser(t.Context(), &locked))
 		require.Equal(t, int64(2), locked.Version)
-		require.True(t, locked.ModifiedAt.After(u.ModifiedAt))
-		*u = locked
+		u = &locked
 	})
+	require.True(t, u.ModifiedAt.After(old.ModifiedAt))
+	stale := old
 	requireConflict(t, s.InOrg(t.Context(), "acme", func(tx *Tx) error { return tx.UpdateScimUser(t.Context(), &stale) }), "")
+	stale = old
 	requireConflict(t, s.InOrg(t.Context(), "acme", func(tx *Tx) error { _, err := tx.DeleteScimUser(t.Context(), &stale); return err }), "")
 	other.Resource = []byte(`{"userName":"ADA l"}`)
 	requireConflict(t, s.InOrg(t.Context(), "acme", func(tx *Tx) error { return tx.UpdateScimUser(t.Context(), other) }), "userName")
@@ -141,6 +144,39 @@ func listUsers(t testing.TB, s scimStore, filter string) []uuid.UUID {
 	require.NoError(t, err, filter)
 	require.Equal(t, len(page.Resources), *page.Total)
 	return idsOf(page.Resources, func(u ScimUser) uuid.UUID { return u.ID })
+}
+
+// TestARefusedScimUpdateKeepsNothing: that an update found another version is known before the commit, whatever is left to
+// be written with it, and whether or not somebody minds.
+func TestARefusedScimUpdateKeepsNothing(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 2)
+	u := newUser("ada")
+	inAcme(t, s, func(tx *Tx) { require.NoError(t, tx.InsertScimUser(t.Context(), u)) })
+	change := func(title string, behind func(tx *Tx)) error {
+		stale := *u
+		stale.Version, stale.Resource = 7, []byte(`{"userName":"ada","title":"`+title+`","emails":[{"value":"new@x.example"}]}`)
+		return s.InOrg(t.Context(), "acme", func(tx *Tx) error {
+			require.NoError(t, tx.InsertIdentity(t.Context(), Identity{ID: uuid.New(), Version: 1, State: identity.StateActive}))
+			require.NoError(t, tx.UpdateScimUser(t.Context(), &stale))
+			behind(tx)
+			return nil
+		})
+	}
+	requireConflict(t, change("one", func(*Tx) {}), "")
+	requireConflict(t, change("two", func(tx *Tx) {
+		_, err := tx.Identity(t.Context(), uuid.New())
+		requireConflict(t, err, "")
+		require.NoError(t, tx.Audit(t.Context(), AuditEntry{Actor: "a", Action: "b", ObjectType: "c", ObjectID: "d"}))
+	}), "")
+	var identities, entries int
+	inAcme(t, s, func(tx *Tx) {
+		require.NoError(t, tx.QueryRow(t.Context(), `select (select count(*) from identities), (select count(*) from audit where action = 'b')`).Scan(&identities, &entries))
+	})
+	require.Zero(t, identities)
+	require.Zero(t, entries)
+	require.Empty(t, listUsers(t, s, `emails.value eq "new@x.example"`))
+	require.Empty(t, listUsers(t, s, `title pr`))
 }
 
 func TestDeletedScimUsersAreGoneAndComeBack(t *testing.T) {
@@ -187,7 +223,7 @@ func TestDeletedScimUsersAreGoneAndComeBack(t *testing.T) {
 	remove(second)
 	require.Equal(t, []uuid.UUID{second.ID, first.ID}, found(), "who had it last")
 	inAcme(t, s, func(tx *Tx) {
-		locked, err := tx.ScimUserForUpdate(t.Context(), first.ID)
+		locked, err := tx.ScimUserForUpdate(t.Context(), first.ID, false)
 		require.NoError(t, err)
 		require.NotNil(t, locked.DeletedAt)
 		locked.DeletedAt = nil

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -133,42 +134,68 @@ type Tx struct {
 	// Request is the id of the request that the transaction serves, if any: it goes with the pokes to the runs.
 	Request string
 	conn    *pgxpool.Conn
-	begun   bool // the database knows of the transaction
-	// later are the statements whose results nobody needs, the begin first of all. They go together with the next statement,
-	// or with the commit: each round trip costs both sides about as much as a small statement.
-	later pgx.Batch
-	doing []string // what each of them does, for its error
+	begun   bool  // the database knows of the transaction
+	failed  error // of a statement that was left: whatever else is done, nothing is committed
+	// later are the statements whose results can wait, the begin first of all. They go together with the next statement, or
+	// with the commit: each round trip costs both sides about as much as a small statement.
+	later  pgx.Batch
+	queued []queued // what each of them is
+}
+
+// queued is a statement that waits in a batch.
+type queued struct {
+	doing string              // for its error
+	row   func(pgx.Row) error // takes its row; nil: it has none that anybody needs
+	check bool                // row may refuse, which has to be known before the commit
 }
 
 // write leaves a write to go with others. Its error is that of the next statement, or of the commit.
 func (tx *Tx) write(doing, sql string, args ...any) {
-	tx.later.Queue(sql, args...)
-	tx.doing = append(tx.doing, doing)
+	tx.queue(queued{doing: doing}, sql, args...)
 }
 
-// send sends the writes that were left, and the statement behind them, whose result is the next of the results. The caller
-// closes them.
+func (tx *Tx) queue(q queued, sql string, args ...any) {
+	tx.later.Queue(sql, args...)
+	tx.queued = append(tx.queued, q)
+}
+
+// send sends what was left, and the statement behind it, whose result is the next of the results. The caller closes them.
 func (tx *Tx) send(ctx context.Context, sql string, args ...any) (pgx.BatchResults, error) {
-	batch, doing := tx.later, tx.doing
-	tx.later, tx.doing = pgx.Batch{}, nil
+	batch, all := tx.later, tx.queued
+	tx.later, tx.queued = pgx.Batch{}, nil
 	batch.Queue(sql, args...)
 	results := tx.conn.SendBatch(ctx, &batch)
-	for _, what := range doing {
-		if _, err := results.Exec(); err != nil {
-			_ = results.Close() // it has the same error
+	for _, q := range all {
+		if err := q.take(results); err != nil {
+			_ = results.Close() // it has the same error, or none
 			if !tx.begun {
 				return nil, fmt.Errorf("%w: %w", errBegin, err)
 			}
-			return nil, fmt.Errorf("%s: %w", what, err)
+			tx.failed = cmp.Or(tx.failed, err)
+			return nil, err
 		}
 		tx.begun = true
 	}
 	return results, nil
 }
 
+// take takes the statement's result, which is the next one.
+func (q queued) take(results pgx.BatchResults) error {
+	var err error
+	if q.row != nil {
+		err = q.row(results.QueryRow())
+	} else {
+		_, err = results.Exec()
+	}
+	if err != nil && q.doing != "" {
+		return fmt.Errorf("%s: %w", q.doing, err)
+	}
+	return err
+}
+
 // Exec does what was left, and the statement.
 func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if len(tx.doing) == 0 {
+	if len(tx.queued) == 0 {
 		return tx.conn.Exec(ctx, sql, args...)
 	}
 	results, err := tx.send(ctx, sql, args...)
@@ -190,7 +217,7 @@ func closing(results pgx.BatchResults, of error) error {
 
 // Query does what was left, and the query.
 func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if len(tx.doing) == 0 {
+	if len(tx.queued) == 0 {
 		return tx.conn.Query(ctx, sql, args...)
 	}
 	results, err := tx.send(ctx, sql, args...)
@@ -226,7 +253,7 @@ func (r lastRows) Close() {
 
 // QueryRow does what was left, and the query.
 func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	if len(tx.doing) == 0 {
+	if len(tx.queued) == 0 {
 		return tx.conn.QueryRow(ctx, sql, args...)
 	}
 	results, err := tx.send(ctx, sql, args...)
@@ -250,6 +277,14 @@ func (r failedRow) Scan(...any) error { return r.err }
 
 // commit does what was left, and the commit.
 func (tx *Tx) commit(ctx context.Context) error {
+	if slices.ContainsFunc(tx.queued, func(q queued) bool { return q.check }) {
+		if _, err := tx.Exec(ctx, "select"); err != nil {
+			return err
+		}
+	}
+	if tx.failed != nil {
+		return tx.failed
+	}
 	results, err := tx.send(ctx, "commit")
 	if err != nil {
 		return err

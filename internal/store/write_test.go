@@ -22,7 +22,7 @@ func TestWritesThatTravelTogether(t *testing.T) {
 		return n
 	}
 	save := func(tx *store.Tx, id uuid.UUID, state identity.State) error {
-		return tx.SaveIdentity(t.Context(), store.Identity{ID: id, Version: 1, State: state})
+		return tx.InsertIdentity(t.Context(), store.Identity{ID: id, Version: 1, State: state})
 	}
 
 	id := uuid.New()

@@ -189,6 +189,8 @@ func TestScimIsKeptWithinAnOrganization(t *testing.T) {
 		require.Zero(t, *page.Total, filter)
 		require.Empty(t, page.Resources, filter)
 	}
+	theirs := *u
+	requireConflict(t, s.InOrg(ctx, "rival", func(tx *Tx) error { return tx.UpdateScimUser(ctx, &theirs) }), "")
 	require.NoError(t, s.InOrg(ctx, "rival", func(tx *Tx) error {
 		_, err := tx.ScimUserForUpdate(ctx, u.ID, false)
 		notFound(err)
@@ -216,8 +218,6 @@ func TestScimIsKeptWithinAnOrganization(t *testing.T) {
 		require.NoError(t, tx.InsertScimGroup(ctx, &team))
 		return nil
 	}))
-	copied := *u
-	requireConflict(t, s.InOrg(ctx, "rival", func(tx *Tx) error { copied.Version = 7; return tx.UpdateScimUser(ctx, &copied) }), "")
 	page, err := s.ScimUsers(ctx, "acme", ScimQuery{Count: 10, Related: true})
 	require.NoError(t, err)
 	require.Equal(t, 1, *page.Total)

@@ -66,7 +66,8 @@ type Room struct {
 }
 
 // Claim leases pokes for the given time, in a short transaction, turn by turn among the organizations, as many as there is
-// room for. Leaves are left to ClaimUrgent. Rows whose identity is settled and not due are dropped on the way.
+// room for. Leaves are left to ClaimUrgent. Rows whose identity is settled are dropped on the way, unless something is
+// due, by now or by the time that the row names.
 func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, room Room) ([]Poke, error) {
 	orgs, delivering := make([]string, 0, len(room.Delivering)), make([]int, 0, len(room.Delivering))
 	for org, n := range room.Delivering {
@@ -118,7 +119,7 @@ func (s *Store) claim(ctx context.Context, picked string, now time.Time, lease t
 		)
 		select c.org, c.identity_id, c.version, c.class, c.due_at, c.fence, c.attempts, c.request_id, i.settled_version = 0, i.state,
 			i.settled_version >= c.version and i.settled_version >= i.version and i.settled_policy >= g.policy_version
-				and (i.next_due_at is null or i.next_due_at > $1)
+				and (i.next_due_at is null or i.next_due_at > greatest($1, c.due_at))
 		from claimed c
 		join identities i on i.org = c.org and i.id = c.identity_id
 		join organizations g on g.id = c.org

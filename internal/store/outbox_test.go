@@ -45,3 +45,27 @@ func TestPokesNameTheNewestRequest(t *testing.T) {
 	})
 	require.Equal(t, "third", claimed())
 }
+
+// TestADuePokeIsNotDropped: the relay takes what is settled for done, but a poke whose time has come is work also when the
+// clock of the relay is behind the sweeper's, or was read before it.
+func TestADuePokeIsNotDropped(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 4)
+	id, now := uuid.New(), time.Now()
+	due := now.Add(time.Hour)
+	inAcme(t, s, func(tx *Tx) {
+		require.NoError(t, tx.InsertIdentity(t.Context(), Identity{ID: id, Version: 1, State: identity.StateActive}))
+		require.NoError(t, tx.Settle(t.Context(), id, 1, 1, &due, identity.ClassChange))
+		require.NoError(t, tx.Enqueue(t.Context(), id, 1, identity.ClassReconcile, nil))
+	})
+	claimed := func() []Poke {
+		pokes, err := s.Claim(t.Context(), now, time.Minute, Room{Pokes: 1, Engine: 10})
+		require.NoError(t, err)
+		return pokes
+	}
+	require.Empty(t, claimed(), "it is settled, and nothing is due")
+	n, err := s.EnqueueDue(t.Context(), due, 10)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.Len(t, claimed(), 1)
+}

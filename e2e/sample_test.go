@@ -36,33 +36,33 @@ import (
 type acme struct {
 	*deployment
 	proxies map[string]*connectortest.FaultProxy
+	policy  string // the folder of its policy
 	// employees answers by target whose accounts it holds, by their numbers.
 	employees map[string]func() []any
 }
 
-// newAcme starts Tenure for the sample organization. edit changes the text of its policy files; nil leaves it.
-func newAcme(t *testing.T, db testkit.Database, temporalAddress string, edit func(string) string) *acme {
+// newAcme starts Tenure for the sample organization, with a policy that is the sample's but for the targets' times, which
+// tests wait for.
+func newAcme(t *testing.T, db testkit.Database, temporalAddress string) *acme {
 	t.Helper()
-	a := &acme{deployment: newDeployment(t, db, temporalAddress, sample.Organization),
+	a := &acme{deployment: newDeployment(t, db, temporalAddress, sample.Organization), policy: t.TempDir(),
 		proxies: map[string]*connectortest.FaultProxy{}, employees: map[string]func() []any{}}
 	files, err := sample.PolicyFiles()
 	require.NoError(t, err)
-	if edit != nil {
-		for i := range files {
-			files[i].Data = []byte(edit(string(files[i].Data)))
-		}
+	connector := regexp.MustCompile(`(?m)^    connector: .*\n`)
+	for i := range files {
+		files[i].Data = connector.ReplaceAll(files[i].Data, []byte("$0    attemptTimeout: 5s\n    settleLag: 2s\n    blockBudget: 5s\n"))
+		require.NoError(t, os.WriteFile(filepath.Join(a.policy, filepath.Base(files[i].Name)), files[i].Data, 0o600))
 	}
 	p, err := policy.Parse(files...)
 	require.NoError(t, err)
 	for _, target := range p.Targets() {
 		a.simulate(target)
 	}
-	if edit != nil { // `tenure sample play` applies the one that comes with it
-		preview, err := a.service.PreviewPolicy(t.Context(), a.org, p)
-		require.NoError(t, err)
-		_, err = a.service.ApplyPolicy(t.Context(), a.org, lifecycle.Caller{Actor: "test"}, p, preview.From)
-		require.NoError(t, err)
-	}
+	preview, err := a.service.PreviewPolicy(t.Context(), a.org, p)
+	require.NoError(t, err)
+	_, err = a.service.ApplyPolicy(t.Context(), a.org, lifecycle.Caller{Actor: "test"}, p, preview.From)
+	require.NoError(t, err)
 	a.begin()
 	return a
 }
@@ -151,7 +151,7 @@ func (a *acme) play(attempts int) error {
 	var err error
 	for range attempts {
 		var output, said bytes.Buffer
-		command := exec.CommandContext(a.t.Context(), a.binary, "sample", "play", "--json")
+		command := exec.CommandContext(a.t.Context(), a.binary, "sample", "play", "--json", "--file", a.policy)
 		command.Env, command.Stdout, command.Stderr = a.env, &output, &said
 		var result struct{ Differences []any }
 		if err = errors.Join(command.Run(), json.Unmarshal(output.Bytes(), &result)); err == nil && len(result.Differences) > 0 {
@@ -183,7 +183,7 @@ func killWhileTheSamplePlays(t *testing.T, kills int) {
 	pg := testkit.StartPostgres(t)
 	temporal := testkit.StartTemporal(t, pg)
 	require.NoError(t, migrate(t.Context(), pg.Owner))
-	a := newAcme(t, pg.Database, temporal.Address(), nil)
+	a := newAcme(t, pg.Database, temporal.Address())
 	played := make(chan error, 1)
 	go func() { played <- a.play(12) }() // each kill may cost a play or two
 	for n, each := range drawn(random, victims(t, a.api, a.worker, temporal, pg), kills) {
@@ -208,23 +208,18 @@ func killWhileTheSamplePlays(t *testing.T, kills int) {
 // without an open run but for leavers, and nothing calls it but the probe. When it is back it catches up by itself.
 func TestATargetDownForTheWholeSample(t *testing.T) {
 	temporal := testkit.Temporal(t)
-	// The times that the test waits for are shortened; the rest is as in the sample.
-	connector := regexp.MustCompile(`(?m)^    connector: .*\n`)
-	edit := func(text string) string {
-		return connector.ReplaceAllString(text, "$0    attemptTimeout: 5s\n    settleLag: 2s\n    blockBudget: 5s\n")
-	}
 	names := []string{"crm", "entra", "okta"}
 	down := rand.IntN(len(names))
 	name, others := names[down], slices.Delete(slices.Clone(names), down, down+1)
 	// Other tests may take the processors from one of the two plays: then both are measured once more.
 	var a *acme
 	for round, held := 1, false; !held; round++ {
-		undisturbed := newAcme(t, newDatabase(t), temporal, edit)
+		undisturbed := newAcme(t, newDatabase(t), temporal)
 		undisturbed.playEvents(others...)
 		before := undisturbed.p99(others...)
 		undisturbed.end()
 
-		a = newAcme(t, newDatabase(t), temporal, edit)
+		a = newAcme(t, newDatabase(t), temporal)
 		a.proxies[name].SetDown(true)
 		a.playEvents(others...)
 		beside := a.p99(others...)

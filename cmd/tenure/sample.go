@@ -20,6 +20,7 @@ import (
 )
 
 func newSampleCommand(a *app) *cobra.Command {
+	var paths []string
 	play := &cobra.Command{
 		Use:   "play",
 		Short: "Play the sample organization, then compare every target with what policy says",
@@ -32,14 +33,18 @@ It reads TENURE_URL, TENURE_ADMIN_TOKEN and TENURE_HR_TOKEN of the organization 
 settings in its policy refer to, TENURE_SAMPLE_CRM_URL and the like. The targets must be those of ` + "`tenure simulate`" + `.
 The day of the first play is kept in TENURE_RUN_DIR (.run): a later play sends the same events, which then change nothing,
 and compares again.`,
+		Example: `  tenure sample play
+  tenure sample play -f policy/        with a changed copy of deploy/sample/acme`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, err := a.newPlayer(c)
+			p, err := a.newPlayer(c, paths)
 			if err != nil {
 				return err
 			}
 			return p.play(c.Context())
 		},
 	}
+	play.Flags().StringSliceVarP(&paths, "file", "f", nil,
+		"a policy file of "+sample.Organization+", or a folder of .yaml files, instead of the sample's own; may be repeated")
 	return newGroupCommand("sample", "The sample organization acme", play)
 }
 
@@ -56,7 +61,8 @@ type player struct {
 	patience patience
 }
 
-func (a *app) newPlayer(c *cobra.Command) (*player, error) {
+// newPlayer plays with the policy of the paths, and with the sample's when there are none.
+func (a *app) newPlayer(c *cobra.Command, paths []string) (*player, error) {
 	p := &player{app: a, out: c.OutOrStdout(), errOut: c.ErrOrStderr(), stateDir: a.getenv("TENURE_RUN_DIR"), patience: usualPatience}
 	if p.stateDir == "" {
 		p.stateDir = ".run"
@@ -68,11 +74,18 @@ func (a *app) newPlayer(c *cobra.Command) (*player, error) {
 	if p.hr, err = a.client(config.ScopeHR); err != nil {
 		return nil, err
 	}
-	if p.files, err = sample.PolicyFiles(); err != nil {
-		return nil, fmt.Errorf("read the sample's policy: %w", err)
+	read := sample.PolicyFiles
+	if len(paths) > 0 {
+		read = func() ([]policy.File, error) { return readPolicyFiles(paths) }
+	}
+	if p.files, err = read(); err != nil {
+		return nil, err
 	}
 	if p.policy, err = policy.Parse(p.files...); err != nil {
-		return nil, fmt.Errorf("read the sample's policy: %w", err)
+		return nil, fmt.Errorf("nothing was played, mend the policy first:\n%w", err)
+	}
+	if org := p.policy.Organization(); org != sample.Organization {
+		return nil, fmt.Errorf("nothing was played: the policy is that of the organization %q, the sample's people are in %q", org, sample.Organization)
 	}
 	return p, nil
 }

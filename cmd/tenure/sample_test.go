@@ -208,6 +208,31 @@ func TestSamplePlay(t *testing.T) {
 	require.Contains(t, r.errOut, "`make run` sets what the sample needs")
 }
 
+// TestSamplePlaysAnotherPolicy: one that is wrong, or another organization's, is refused before anything is sent.
+func TestSamplePlaysAnotherPolicy(t *testing.T) {
+	t.Parallel()
+	fake, env, _ := stage(t)
+	for name, c := range map[string]struct{ text, want string }{
+		"broken":               {"organization: acme\ntimeZone: Nowhere\n", "nothing was played, mend the policy first:\n"},
+		"another organization": {"organization: contoso\ntimeZone: UTC\n", `nothing was played: the policy is that of the organization "contoso"`},
+		"no policy":            {"", "nothing was played, mend the policy first:\n"},
+	} {
+		path := filepath.Join(t.TempDir(), "policy.yaml")
+		require.NoError(t, os.WriteFile(path, []byte(c.text), 0o600))
+		r := tenure(t, env, "sample", "play", "-f", path)
+		require.Equal(t, 1, r.code, name)
+		require.Contains(t, r.errOut, c.want, name)
+	}
+	r := tenure(t, env, "sample", "play", "-f", t.TempDir())
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.errOut, "holds no .yaml file")
+	require.Empty(t, fake.eventIDs)
+
+	r = tenure(t, env, "sample", "play", "-f", "../../deploy/sample/acme")
+	require.Zero(t, r.code, r.errOut)
+	require.Len(t, fake.eventIDs, 360)
+}
+
 // TestSampleSignsPeopleIn: those who have joined begin to use what they have, once; and what a leaver keeps is found.
 func TestSampleSignsPeopleIn(t *testing.T) {
 	t.Parallel()

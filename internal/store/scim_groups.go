@@ -50,12 +50,12 @@ const (
 
 // scan are the targets of scimGroupFields.
 func (g *ScimGroup) scan() []any {
-	return []any{&g.ID, &g.Source, &g.Resource, &g.Version, &g.CreatedAt, &g.ModifiedAt, &g.MemberCount}
+	return []any{asBytes(&g.ID), &g.Source, &g.Resource, &g.Version, &g.CreatedAt, &g.ModifiedAt, &g.MemberCount}
 }
 
 // scimMemberArrays are the targets of scimMemberColumns.
 type scimMemberArrays struct {
-	ids          []uuid.UUID
+	ids          [][16]byte
 	kinds, names []string
 }
 
@@ -64,7 +64,7 @@ func (a *scimMemberArrays) scan() []any { return []any{&a.ids, &a.kinds, &a.name
 func (a *scimMemberArrays) list() []ScimMember {
 	list := make([]ScimMember, len(a.ids))
 	for i := range list {
-		list[i] = ScimMember{a.ids[i], a.kinds[i], a.names[i]}
+		list[i] = ScimMember{uuid.UUID(a.ids[i]), a.kinds[i], a.names[i]}
 	}
 	return list
 }

@@ -86,15 +86,16 @@ func listScim[T any](ctx context.Context, s *Store, org string, q ScimQuery, kin
 		return page, err
 	}
 	statement, args := newScimList(org, q, kind).statement(after)
+	// All rows are read into the same places, and copied from there.
 	var frame scimFrame
+	var one T
 	var last scimPosition
+	to := targets(&one)
+	all := append(frame.scan(), to.fields...)
+	if q.Related {
+		all = append(all, to.related...)
+	}
 	read := func(rows pgx.Rows) error {
-		var one T
-		to := targets(&one)
-		all := append(frame.scan(), to.fields...)
-		if q.Related {
-			all = append(all, to.related...)
-		}
 		nobody := rows.RawValues()[len(frame.scan())] == nil // of a page without resources there is the frame only
 		if nobody {
 			clear(all[len(frame.scan()):])
@@ -102,12 +103,14 @@ func listScim[T any](ctx context.Context, s *Store, org string, q ScimQuery, kin
 		if err := rows.Scan(all...); err != nil || nobody {
 			return err
 		}
-		if len(page.Resources) < q.Count { // else it is the one that tells of another page
-			last = scimPosition{frame.key, to.finish()}
-			page.Resources = append(page.Resources, one)
-			if q.Cursor != nil {
-				page.Keys = append(page.Keys, frame.key)
-			}
+		clear(all[:scimFrameOnce])
+		if len(page.Resources) >= q.Count { // it is the one that tells of another page
+			return nil
+		}
+		last = scimPosition{frame.key, to.finish()}
+		page.Resources = append(page.Resources, one)
+		if q.Cursor != nil {
+			page.Keys = append(page.Keys, frame.key)
 		}
 		return nil
 	}
@@ -146,6 +149,9 @@ type scimFrame struct {
 	cursorKey []byte
 	key       *string // the value that was sorted by
 }
+
+// scimFrameOnce is how many of the frame's columns, the first ones, are the same in all rows.
+const scimFrameOnce = 4
 
 func (f *scimFrame) scan() []any { return []any{&f.total, &f.toRead, &f.found, &f.cursorKey, &f.key} }
 

@@ -50,14 +50,17 @@ const (
 		) g) g`
 )
 
+// asBytes is an id as pgx reads it without a detour by its text.
+func asBytes(id *uuid.UUID) *[16]byte { return (*[16]byte)(id) }
+
 // scan are the targets of scimUserColumns.
 func (u *ScimUser) scan() []any {
-	return []any{&u.ID, &u.Identity, &u.Source, &u.Resource, &u.Version, &u.CreatedAt, &u.ModifiedAt, &u.DeletedAt}
+	return []any{asBytes(&u.ID), &u.Identity, &u.Source, &u.Resource, &u.Version, &u.CreatedAt, &u.ModifiedAt, &u.DeletedAt}
 }
 
 // scimGroupNames are the targets of scimGroupColumns.
 type scimGroupNames struct {
-	ids   []uuid.UUID
+	ids   [][16]byte
 	names []string
 }
 
@@ -66,7 +69,7 @@ func (n *scimGroupNames) scan() []any { return []any{&n.ids, &n.names} }
 func (n *scimGroupNames) list() []ScimGroupName {
 	list := make([]ScimGroupName, len(n.ids))
 	for i := range list {
-		list[i] = ScimGroupName{n.ids[i], n.names[i]}
+		list[i] = ScimGroupName{uuid.UUID(n.ids[i]), n.names[i]}
 	}
 	return list
 }

@@ -41,8 +41,14 @@ func (l *scimList) statement(after *scimPosition) (string, []any) {
 	}
 	// Of a LIMIT that is a parameter the planner thinks that it takes a tenth of the table, and so plans each time anew.
 	rows := " from " + l.kind.table + " u where " + where + " order by " + l.order("key, u.id") + " limit " + strconv.Itoa(limit)
+	least, before := "0", ""
 	if offset > 0 {
-		rows += " offset " + l.arg(offset)
+		skipped := l.arg(offset)
+		rows += " offset " + skipped
+		least, before = "1", skipped+" + "
+	}
+	if after == nil { // the last page tells how many all are
+		total = "case when one.found between " + least + " and " + strconv.Itoa(limit-1) + " then " + before + "one.found else " + total + " end"
 	}
 	page := "select " + l.sort.sql + " as key, " + l.kind.fields + rows
 	if offset > scimSkipRows {
@@ -56,8 +62,8 @@ func (l *scimList) statement(after *scimPosition) (string, []any) {
 		fields, joins = fields+l.kind.related, l.kind.joins
 	}
 	return l.used("with " + with + "page as materialized (" + page + `)
-		select ` + total + `, ` + toRead + `, (select count(*) from page), ` + cursorKey + `, ` + key + `, ` + fields + `
-		from (select) one left join ` + l.page() + ` u on true` + joins + `
+		select ` + total + `, ` + toRead + `, one.found, ` + cursorKey + `, ` + key + `, ` + fields + `
+		from (select count(*) as found from page) one left join ` + l.page() + ` u on true` + joins + `
 		order by ` + l.order("u.key, u.id"))
 }
 

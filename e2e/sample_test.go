@@ -36,33 +36,29 @@ import (
 type acme struct {
 	*deployment
 	proxies map[string]*connectortest.FaultProxy
-	policy  string // the folder of its policy
+	rules   *policy.Policy // the sample's, but for the times of its targets, which tests wait for
+	files   string         // the folder that they stand in
 	// employees answers by target whose accounts it holds, by their numbers.
 	employees map[string]func() []any
 }
 
-// newAcme starts Tenure for the sample organization, with a policy that is the sample's but for the targets' times, which
-// tests wait for.
+// newAcme starts Tenure for the sample organization, without a policy: play and playEvents apply it.
 func newAcme(t *testing.T, db testkit.Database, temporalAddress string) *acme {
 	t.Helper()
-	a := &acme{deployment: newDeployment(t, db, temporalAddress, sample.Organization), policy: t.TempDir(),
+	a := &acme{deployment: newDeployment(t, db, temporalAddress, sample.Organization), files: t.TempDir(),
 		proxies: map[string]*connectortest.FaultProxy{}, employees: map[string]func() []any{}}
 	files, err := sample.PolicyFiles()
 	require.NoError(t, err)
 	connector := regexp.MustCompile(`(?m)^    connector: .*\n`)
 	for i := range files {
 		files[i].Data = connector.ReplaceAll(files[i].Data, []byte("$0    attemptTimeout: 5s\n    settleLag: 2s\n    blockBudget: 5s\n"))
-		require.NoError(t, os.WriteFile(filepath.Join(a.policy, filepath.Base(files[i].Name)), files[i].Data, 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(a.files, filepath.Base(files[i].Name)), files[i].Data, 0o600))
 	}
-	p, err := policy.Parse(files...)
+	a.rules, err = policy.Parse(files...)
 	require.NoError(t, err)
-	for _, target := range p.Targets() {
+	for _, target := range a.rules.Targets() {
 		a.simulate(target)
 	}
-	preview, err := a.service.PreviewPolicy(t.Context(), a.org, p)
-	require.NoError(t, err)
-	_, err = a.service.ApplyPolicy(t.Context(), a.org, lifecycle.Caller{Actor: "test"}, p, preview.From)
-	require.NoError(t, err)
 	a.begin()
 	return a
 }
@@ -151,7 +147,7 @@ func (a *acme) play(attempts int) error {
 	var err error
 	for range attempts {
 		var output, said bytes.Buffer
-		command := exec.CommandContext(a.t.Context(), a.binary, "sample", "play", "--json", "--file", a.policy)
+		command := exec.CommandContext(a.t.Context(), a.binary, "sample", "play", "--json", "--file", a.files)
 		command.Env, command.Stdout, command.Stderr = a.env, &output, &said
 		var result struct{ Differences []any }
 		if err = errors.Join(command.Run(), json.Unmarshal(output.Bytes(), &result)); err == nil && len(result.Differences) > 0 {
@@ -256,9 +252,12 @@ func (a *acme) end() {
 	a.worker.kill()
 }
 
-// playEvents sends the sample's events, and waits after each phase until the named targets have what follows from them.
+// playEvents applies the policy, sends the sample's events, and waits after each phase until the named targets have what
+// follows from them.
 func (a *acme) playEvents(targets ...string) {
 	a.t.Helper()
+	_, err := a.service.ApplyPolicy(a.t.Context(), a.org, lifecycle.Caller{Actor: "test"}, a.rules, 0)
+	require.NoError(a.t, err)
 	for _, phase := range sample.Script(time.Now()) {
 		events := make([]apiclient.Outgoing, len(phase.Events))
 		for i, e := range phase.Events {

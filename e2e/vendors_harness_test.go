@@ -198,7 +198,7 @@ func (v *vendors) entraToken() string {
 	answer := v.form(v.authority+"/"+tenant+"/oauth2/v2.0/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {clientID},
 		"client_secret": {clientSecret}, "scope": {"https://graph.microsoft.com/.default"}})
 	var token struct {
-		AccessToken string `json:"access_token"` //nolint:tagliatelle // RFC 6749
+		AccessToken string `json:"access_token"` //nolint:tagliatelle // RFC 6749 §5.1 spells it so
 	}
 	require.NoError(v.t, json.Unmarshal(answer, &token), string(answer))
 	return token.AccessToken

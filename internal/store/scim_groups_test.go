@@ -173,5 +173,3 @@ func TestScimGroupExternalIDsAreNotUnique(t *testing.T) {
 		}
 	})
 }
-
-// TestScimFold: texts are folded alike in Go and in SQL.

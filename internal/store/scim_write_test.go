@@ -232,6 +232,7 @@ func TestDeletedScimUsersAreGoneAndComeBack(t *testing.T) {
 	}
 }
 
+// TestScimFold: texts are folded alike in Go and in SQL.
 func TestScimFold(t *testing.T) {
 	t.Parallel()
 	s := openScim(t, 2)

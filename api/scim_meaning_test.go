@@ -276,15 +276,17 @@ func TestSCIMEntraFreesTheNameOfWhomItDeletes(t *testing.T) {
 	require.NotEqual(t, id, d.user("ada@acme.example", `"externalId":"e2"`))
 }
 
-// A manager who comes later is the manager from then on.
+// A manager who comes later is the manager from then on, and so is the User of the same operation.
 func TestSCIMManagerComesLater(t *testing.T) {
 	t.Parallel()
 	d := start(t).directory("acme", "")
 	boss := d.user("boss")
 	ada := d.user("ada", managedBy(boss))
 	d.delete("/Users/" + boss).is(http.StatusNoContent)
-	bob := d.bulk("", creating("/Users", "bob", userOf("bob", managedBy("bulkId:late")))+","+creating("/Users", "late", userOf("late"))).is(http.StatusOK)
-	for user, manager := range map[string]string{ada: boss, bob.resourceID(0): bob.resourceID(1)} {
+	bob := d.bulk("", creating("/Users", "bob", userOf("bob", managedBy("bulkId:late")))+","+creating("/Users", "late", userOf("late"))+","+
+		creating("/Users", "own", userOf("own", managedBy("bulkId:own")))).is(http.StatusOK)
+	own := bob.resourceID(2)
+	for user, manager := range map[string]string{ada: boss, bob.resourceID(0): bob.resourceID(1), own: own} {
 		require.NoError(t, d.h.store.InOrg(t.Context(), "acme", func(tx *store.Tx) error {
 			person, err := tx.ViewOf(t.Context(), uuid.MustParse(user))
 			require.NotNil(t, person.ManagerID)

@@ -187,6 +187,9 @@ func (a *acceptance) write(ctx context.Context, row store.Identity, is identity.
 		if err := a.adoptReports(ctx, a.tx, a.policy, a.entry.EmployeeID, row.ID); err != nil {
 			return err
 		}
+		if is.Attributes.ManagerEmployeeID == a.entry.EmployeeID { // whom nobody finds before the link is saved
+			row.ManagerKey, row.ManagerID = a.entry.EmployeeID, &row.ID
+		}
 	}
 	var err error
 	if a.poked, err = a.saveSituation(ctx, a.tx, a.policy, row, is, a.entry.ReceivedAt); err != nil || !fresh {

@@ -242,3 +242,26 @@ func TestAPolicyThatConcernsNobodyPokesNobody(t *testing.T) {
 	require.NoError(t, h.apply(head+`targets: [{name: crm, connector: scim, settings: {baseUrl: "http://127.0.0.1:1"}, attributes: {userName: person.employeeId}}]`))
 	require.Equal(t, 1, h.count(`select count(*) from identities where settled_policy = 2`))
 }
+
+// Whoever heads a company is often their own manager in the HR system.
+func TestOnesOwnManager(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, head+`targets: [{name: crm, connector: scim, settings: {baseUrl: "http://127.0.0.1:1"}, correlate: title, attributes: {title: manager.displayName}}]
+birthright: [{name: everyone, when: true, accounts: [crm]}]
+`)
+	says := func(kind identity.EventType, name string) uuid.UUID {
+		return h.accept(h.event("urn:hr", kind, map[string]any{"employeeId": "1", "displayName": name, "startDate": "2020-01-01", "managerEmployeeId": "1"})).Identity
+	}
+	shown := func(id uuid.UUID) any {
+		plan := h.plan(id)
+		require.Len(t, plan.Steps, 1)
+		job, _, err := h.service.Begin(t.Context(), workflows.ApplyRequest{Org: org, Identity: id.String(), Step: plan.Steps[0]})
+		require.NoError(t, err)
+		return job.Step.Wish.Attributes["title"]
+	}
+	id := says(identity.WorkerJoined, "Ada")
+	require.Equal(t, "Ada", shown(id))
+	says(identity.WorkerChanged, "Countess")
+	require.Equal(t, 1, h.count(`select count(*) from identities where version = 2`), "one change is one version")
+	require.Equal(t, "Countess", shown(id))
+}

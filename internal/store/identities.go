@@ -180,9 +180,9 @@ func (tx *Tx) AdoptReports(ctx context.Context, employeeID string, manager uuid.
 	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
-// Reports lists who has this manager.
+// Reports lists who else has this manager.
 func (tx *Tx) Reports(ctx context.Context, manager uuid.UUID) ([]uuid.UUID, error) {
-	rows, err := tx.Query(ctx, `select id from identities where org = $1 and manager_id = $2`, tx.Org, manager)
+	rows, err := tx.Query(ctx, `select id from identities where org = $1 and manager_id = $2 and id <> $2`, tx.Org, manager)
 	if err != nil {
 		return nil, fmt.Errorf("list reports: %w", err)
 	}

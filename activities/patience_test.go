@@ -129,7 +129,7 @@ func newLeaving(t *testing.T) *leaving {
 	_, err = l.service.ApplyPolicy(t.Context(), "acme", lifecycle.Caller{Actor: "test"}, p, 0)
 	require.NoError(t, err)
 	l.target = l.vault
-	registry := connectors.Registry{"vault": func(connectors.Settings) (connectors.Connector, error) { return l.target, nil }}
+	registry := connectors.Registry{"vault": {New: func(connectors.Settings) (connectors.Connector, error) { return l.target, nil }}}
 	acts := activities.New(l.service, registry, noProbes{}, slog.New(slog.DiscardHandler))
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))

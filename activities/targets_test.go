@@ -50,7 +50,7 @@ func newConnecting(t *testing.T, settings map[string]any) *connecting {
 		c.made = append(c.made, &directory{settings: in})
 		return c.made[len(c.made)-1], nil
 	}
-	c.targets = newTargets(connectors.Registry{"one": factory, "other": factory})
+	c.targets = newTargets(connectors.Registry{"one": {New: factory}, "other": {New: factory}})
 	c.at = c.targets.get("acme", "crm")
 	return c
 }

@@ -29,7 +29,7 @@ type Options struct {
 	Ready func(context.Context) error
 	// CheckTarget says what is wrong with a target's connector or its settings, as policy.CheckTargets asks; nil knows no
 	// connector and finds nothing.
-	CheckTarget func(policy.Target) (key string, err error)
+	CheckTarget func(policy.Target) []policy.TargetFault
 	// SCIM is how many requests a SCIM client may send.
 	SCIM scim.Limit
 }

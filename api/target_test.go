@@ -16,11 +16,11 @@ import (
 func TestPolicyOfATargetThatCannotBe(t *testing.T) {
 	t.Parallel()
 	h := startWith(t, func(o *api.Options) {
-		o.CheckTarget = func(target policy.Target) (string, error) {
+		o.CheckTarget = func(target policy.Target) []policy.TargetFault {
 			if _, has := target.Settings["baseUrll"]; has {
-				return "settings.baseUrll", errors.New(`unknown setting "baseUrll"`)
+				return []policy.TargetFault{{Key: "settings.baseUrll", Err: errors.New("there is no such setting")}}
 			}
-			return "", nil
+			return nil
 		}
 	})
 	acme := h.org("acme")
@@ -34,7 +34,7 @@ func TestPolicyOfATargetThatCannotBe(t *testing.T) {
 		require.Equal(t, "targets[crm].settings.baseUrll", answer.text("errors.0.field"))
 		require.Equal(t, "p.yaml", answer.text("errors.0.file"))
 		require.InDelta(t, 1+strings.Count(above, "\n"), answer.get("errors.0.line"), 0)
-		require.Contains(t, answer.text("detail"), "unknown setting")
+		require.Contains(t, answer.text("detail"), "there is no such setting")
 	}
 	require.InDelta(t, 0, h.get("/v1/policy", acme.read).is(http.StatusOK).get("version"), 0, "nothing was applied")
 	h.post("/v1/policy", acme.admin, body(policyOf("acme"))).is(http.StatusOK)

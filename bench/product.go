@@ -63,7 +63,7 @@ func startProduct(ctx context.Context, s *servers, f form, on targets) (*product
 	p.cancel = cancel
 	ready := make(chan app.App, 1)
 	a := &app.App{DatabaseURL: p.db.serve, Listen: "127.0.0.1:0", Work: p.work, Temporal: s.options, TaskQueue: queue,
-		Registry: connectors.Registry{"scim": scim.New}, Ready: func(a app.App) { ready <- a },
+		Registry: connectors.Registry{"scim": scim.Definition()}, Ready: func(a app.App) { ready <- a },
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	go func() { p.ended <- a.Run(running) }()
 	select {

@@ -100,13 +100,13 @@ func (w *world) startLooseWorker(creates *atomic.Int32) *recorder {
 	c, err := client.Dial(client.Options{HostPort: testkit.Temporal(w.t), Namespace: testkit.TemporalNamespace, Logger: sdklog.NewStructuredLogger(log)})
 	require.NoError(w.t, err)
 	w.t.Cleanup(c.Close)
-	registry := connectors.Registry{"scim": func(settings connectors.Settings) (connectors.Connector, error) {
+	registry := connectors.Registry{"scim": {New: func(settings connectors.Settings) (connectors.Connector, error) {
 		connector, err := scim.New(settings)
 		if err != nil {
 			return nil, err
 		}
 		return loose{connector.(full), creates}, nil
-	}}
+	}}}
 	ctx, cancel := context.WithCancel(context.Background())
 	work := worker.New(worker.Options{Client: c, Namespace: testkit.TemporalNamespace, Service: w.service, Registry: registry,
 		TaskQueue: w.queue, Log: log, SweepInterval: 500 * time.Millisecond, ProbeInterval: time.Second})

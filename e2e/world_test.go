@@ -174,7 +174,7 @@ func (w *world) startWorker(s settings) {
 	metrics := prometheus.NewRegistry()
 	w.swept = func() int { return counter(w.t, metrics, "tenure_sweeper_sweeps_total") }
 	work := worker.New(worker.Options{Client: w.temporal, Namespace: testkit.TemporalNamespace, Service: w.service, Metrics: metrics,
-		Registry: connectors.Registry{"scim": scim.New}, TaskQueue: w.queue, Log: w.log,
+		Registry: connectors.Registry{"scim": scim.Definition()}, TaskQueue: w.queue, Log: w.log,
 		SweepInterval: cmp.Or(s.sweep, 500*time.Millisecond), ProbeInterval: time.Second, Slots: s.slots})
 	w.mu.Lock()
 	w.worker = work

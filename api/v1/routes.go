@@ -35,7 +35,7 @@ type Options struct {
 	Log     *slog.Logger
 	// CheckTarget says what is wrong with a target's connector or its settings, as policy.CheckTargets asks; nil finds
 	// nothing.
-	CheckTarget func(policy.Target) (key string, err error)
+	CheckTarget func(policy.Target) []policy.TargetFault
 }
 
 // Register adds the routes to the router and answers their OpenAPI 3.1 description.
@@ -73,7 +73,7 @@ type routes struct {
 	api         huma.API
 	service     *lifecycle.Service
 	log         *slog.Logger
-	checkTarget func(policy.Target) (key string, err error)
+	checkTarget func(policy.Target) []policy.TargetFault
 	batches     *batchLimits
 }
 

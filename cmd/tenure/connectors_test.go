@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,20 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tenurehq/tenure/connectors"
 	"github.com/tenurehq/tenure/deploy/sample"
 	process "github.com/tenurehq/tenure/internal/app"
 	"github.com/tenurehq/tenure/internal/policy"
 )
-
-// The check of settings tells a name that a connector does not know from a value that it does not like by these words.
-func TestConnectorsRefuseUnknownSettingsInOneWay(t *testing.T) {
-	t.Parallel()
-	for name := range registry() {
-		_, err := registry().New(name, connectors.Settings{"abcd": "x"})
-		require.ErrorContains(t, err, `unknown setting "abcd"`, name)
-	}
-}
 
 // What the policies refer to is not on this machine, and nothing is wrong with that.
 func TestGoodTargetsPassTheCheck(t *testing.T) {
@@ -43,6 +34,7 @@ func TestGoodTargetsPassTheCheck(t *testing.T) {
       tenantId: env:TENANT
       clientId: 6f0e4c1a-5d0b-4f8e-9f55-7e0c5a3d1002
       certificate: file:/absent/key.pem
+      certificatePassword: env:ABSENT
       caFile: /absent/ca.pem`)
 	require.NoError(t, p.CheckTargets(process.CheckTarget(registry())))
 	p = policyWithTarget(t, "entra", `
@@ -54,19 +46,60 @@ func TestGoodTargetsPassTheCheck(t *testing.T) {
 
 func TestBadTargetsAreFound(t *testing.T) {
 	t.Parallel()
+	const entra = "\n      tenantId: acme.example\n      clientId: env:C"
 	for _, test := range []struct{ connector, settings, problem string }{
 		{"nosuch", " {}", `p.yaml:4: targets[crm].connector: no connector "nosuch": this binary has entra, okta, scim`},
-		{"scim", "\n      baseUrll: https://crm.example\n      token: env:T", `p.yaml:6: targets[crm].settings.baseUrll: scim: unknown setting "baseUrll"`},
-		{"scim", "\n      baseUrl: env:U\n      tokenn: env:T", `p.yaml:7: targets[crm].settings.tokenn: scim: unknown setting "tokenn"`},
-		{"scim", "\n      baseUrl: env:U", "p.yaml:5: targets[crm].settings: scim: setting token is missing"},
-		{"scim", "\n      baseUrl: http://crm.example\n      token: env:T", "p.yaml:6: targets[crm].settings.baseUrl: scim: setting baseUrl: must be https"},
+		{"scim", "\n      baseUrll: https://crm.example\n      token: env:T", "p.yaml:6: targets[crm].settings.baseUrll: there is no such setting: there are baseUrl, "},
+		{"scim", "\n      baseUrl: env:U\n      tokenn: env:T", "p.yaml:7: targets[crm].settings.tokenn: there is no such setting"},
+		{"scim", "\n      baseUrl: env:U", "p.yaml:5: targets[crm].settings: setting token is missing"},
+		{"scim", "\n      baseUrl: http://crm.example\n      token: env:T", "p.yaml:6: targets[crm].settings.baseUrl: must be https"},
+		{"scim", "\n      baseUrl: http://crm.example\n      token: env:T\n      update: post", "p.yaml:8: targets[crm].settings.update: must be patch or put"},
 		{"okta", "\n      privateKey: file:/k\n      clientId: x\n      orgUrl: https://o.example\n      privateKeyIdd: file:/x",
-			`p.yaml:9: targets[crm].settings.privateKeyIdd: okta: unknown setting "privateKeyIdd"`},
-		{"okta", "\n      orgUrl: https://o.example\n      token: env:T\n      clientId: x", "p.yaml:8: targets[crm].settings.clientId: okta: setting clientId does not go with token"},
-		{"entra", "\n      tenantId: acme.example\n      clientId: me\n      clientSecret: env:S", "p.yaml:7: targets[crm].settings.clientId: entra: setting clientId: must be a GUID"},
+			"p.yaml:9: targets[crm].settings.privateKeyIdd: there is no such setting"},
+		{"okta", "\n      orgUrl: https://o.example\n      token: env:T\n      clientId: x", "p.yaml:8: targets[crm].settings.clientId: does not go with token"},
+		{"okta", "\n      orgUrl: https://o.example\n      token: env:T\n      privateKey: file:/k", "p.yaml:8: targets[crm].settings.privateKey: does not go with token"},
+		{"entra", "\n      tenantId: acme.example\n      clientId: me\n      clientSecret: env:S", "p.yaml:7: targets[crm].settings.clientId: must be a GUID"},
+		{"entra", entra + "\n      clientSecret: env:S\n      certificate: file:/k.pem", "p.yaml:5: targets[crm].settings: exactly one of the settings clientSecret, certificate and federatedTokenFile"},
+		{"entra", entra + "\n      certificate: file:/k.pem\n      federatedTokenFile: /t", "p.yaml:5: targets[crm].settings: exactly one of"},
+		{"entra", entra, "p.yaml:5: targets[crm].settings: exactly one of"},
+		{"entra", entra + "\n      clientSecret: env:S\n      certificatePassword: env:P", "p.yaml:9: targets[crm].settings.certificatePassword: there is no certificate"},
 	} {
 		err := policyWithTarget(t, test.connector, test.settings).CheckTargets(process.CheckTarget(registry()))
 		require.ErrorContains(t, err, test.problem)
+	}
+}
+
+// What a target could never do is said when the policy is applied, not when the first person needs it.
+func TestWhatATargetCannotDoIsFound(t *testing.T) {
+	t.Parallel()
+	const entra = "entra\n    settings: {tenantId: acme.example, clientId: env:C, certificate: file:/k.pem%s}\n"
+	const okta = "okta\n    settings: {orgUrl: https://o.example, token: env:T%s}\n"
+	const scim = "scim\n    settings: {baseUrl: https://crm.example, token: env:T%s}\n"
+	for _, test := range []struct{ target, more, rest, problem string }{
+		{entra, "", "    correlate: employeeId\n    attributes: {employeeId: person.employeeId, companyName: person.department}", ""},
+		{entra, "", "    correlate: companyName\n    attributes: {companyName: person.employeeId}", "p.yaml:6: targets[crm].correlate: accounts cannot be looked up by companyName"},
+		{entra, ", attributes: [manager]", "    correlate: manager\n    attributes: {manager: person.employeeId}", "p.yaml:6: targets[crm].correlate: manager is not read"},
+		{entra, "", "    correlate: mail\n    attributes:\n      mail: person.email\n      hireDate: person.title", "p.yaml:9: targets[crm].attributes.hireDate: hireDate is not read by this target: add it"},
+		{entra, "", "    correlate: mail\n    attributes:\n      mail: person.email\n      manager: person.title", "p.yaml:9: targets[crm].attributes.manager: manager is not read by this target: add it"},
+		{entra, ", attributes: [manager]", "    correlate: mail\n    attributes:\n      mail: person.email\n      manager: person.title", ""},
+		{entra, "", "    correlate: mail\n    attributes: {mail: person.email}\n    entitlements: [{kind: licence, name: E5}]", "p.yaml:8: targets[crm].entitlements: no such kind of entitlement"},
+		{entra, ", entitlements: [licence]", "    correlate: mail\n    attributes: {mail: person.email}\n    entitlements: [{kind: licence, name: E5}]", ""},
+		{okta, "", "    correlate: login\n    attributes: {login: person.userName}", ""},
+		{okta, "", "    correlate: profile.login\n    attributes: {profile.login: person.userName}", `targets[crm].attributes.profile.login: the attribute "profile.login" is not the name`},
+		{okta, "", "    correlate: login\n    attributes: {login: person.userName}\n    entitlements: [{kind: application, name: Wiki}]", "p.yaml:8: targets[crm].entitlements: no such kind of entitlement"},
+		{scim, "", "    correlate: 'emails[type eq \"work\"].value'\n    attributes: {'emails[type eq \"work\"].value': person.email}", ""},
+		{scim, "", "    correlate: id\n    attributes: {id: person.employeeId}", `targets[crm].attributes.id: attribute key "id" is not allowed`},
+		{scim, "", "    attributes: {userName: person.userName}\n    entitlements: [{kind: licence, name: E5}]", "p.yaml:7: targets[crm].entitlements: SCIM has entitlements of kind group only"},
+	} {
+		text := "organization: acme\ntargets:\n  - name: crm\n    connector: " + fmt.Sprintf(test.target, test.more) + test.rest + "\n"
+		p, err := policy.Parse(policy.File{Name: "p.yaml", Data: []byte(text)})
+		require.NoError(t, err, text)
+		err = p.CheckTargets(process.CheckTarget(registry()))
+		if test.problem == "" {
+			require.NoError(t, err, text)
+			continue
+		}
+		require.ErrorContains(t, err, test.problem, text)
 	}
 }
 
@@ -78,7 +111,7 @@ func policyWithTarget(t *testing.T, connector, settings string) *policy.Policy {
 }
 
 func targetPolicy(connector, settings string) string {
-	return "organization: acme\ntargets:\n  - name: crm\n    connector: " + connector + "\n    settings:" + settings + "\n    attributes: {userName: person.employeeId}\n"
+	return "organization: acme\ntargets:\n  - name: crm\n    connector: " + connector + "\n    settings:" + settings + "\n    correlate: displayName\n    attributes: {displayName: person.employeeId}\n"
 }
 
 func TestApplyRefusesATargetThatCannotBe(t *testing.T) {
@@ -87,8 +120,8 @@ func TestApplyRefusesATargetThatCannotBe(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "p.yaml")
 	for _, command := range [][]string{{"apply", "-f", name, "--auto-approve"}, {"plan", "-f", name}} {
 		for place, wrong := range map[string]string{
-			":4: targets[crm].connector: no connector":              targetPolicy("nosuch", " {}"),
-			":6: targets[crm].settings.baseUrll: scim: unknown set": targetPolicy("scim", "\n      baseUrll: https://crm.example\n      token: env:T"),
+			":4: targets[crm].connector: no connector":                     targetPolicy("nosuch", " {}"),
+			":6: targets[crm].settings.baseUrll: there is no such setting": targetPolicy("scim", "\n      baseUrll: https://crm.example\n      token: env:T"),
 		} {
 			require.NoError(t, os.WriteFile(name, []byte(wrong), 0o600))
 			r := tenure(t, env, command...)

@@ -21,9 +21,9 @@ import (
 // registry has the connectors of this binary: a new one is one line here.
 func registry() connectors.Registry {
 	return connectors.Registry{
-		"entra": entra.New,
-		"okta":  okta.New,
-		"scim":  scim.New,
+		"entra": entra.Definition(),
+		"okta":  okta.Definition(),
+		"scim":  scim.Definition(),
 	}
 }
 

@@ -153,7 +153,7 @@ func (c *Connector) parseWish(attributes map[string]any) (wish, error) {
 			}
 			continue
 		}
-		if err := c.checkName(name); err != nil {
+		if err := c.settings.checkName(name); err != nil {
 			return wish{}, err
 		}
 		if value == nil && slices.Contains(collections, name) {
@@ -170,14 +170,14 @@ func (c *Connector) parseWish(attributes map[string]any) (wish, error) {
 var errNoManager = errors.New("manager is not read by this target: add it to the setting attributes")
 
 // checkName refuses what a read would not show: no reading back could ever prove it.
-func (c *Connector) checkName(name string) error {
+func (s *settings) checkName(name string) error {
 	top, _, _ := strings.Cut(name, ".")
 	switch {
 	case !namePattern.MatchString(name):
 		return fmt.Errorf("%q is no attribute: a property of the user, or a part of one such as employeeOrgData.division", name)
 	case reserved(name):
 		return fmt.Errorf("%s is not an attribute to map", top)
-	case !slices.Contains(readAlways, top) && !slices.Contains(c.settings.attributes, top):
+	case !slices.Contains(readAlways, top) && !slices.Contains(s.attributes, top):
 		return fmt.Errorf("%s is not read by this target: add it to the setting attributes", top)
 	}
 	return nil
@@ -225,13 +225,21 @@ func (w *wish) setManager(name string, value any) error {
 	return nil
 }
 
-// filterOf writes an equality of an attribute and a value.
-func (c *Connector) filterOf(attribute, value string) (string, error) {
-	if err := c.checkName(attribute); err != nil {
-		return "", err
+// checkLookup refuses what no equality of a user's property finds for certain.
+func (s *settings) checkLookup(attribute string) error {
+	if err := s.checkName(attribute); err != nil {
+		return err
 	}
 	if top, _, _ := strings.Cut(attribute, "."); slices.Contains(collections, top) || slices.Contains(indexOnly, top) {
-		return "", fmt.Errorf("accounts cannot be looked up by %s for certain: correlate by employeeId, userPrincipalName, mail or an extension", attribute)
+		return fmt.Errorf("accounts cannot be looked up by %s for certain: correlate by employeeId, userPrincipalName, mail or an extension", attribute)
+	}
+	return nil
+}
+
+// filterOf writes an equality of an attribute and a value.
+func (s *settings) filterOf(attribute, value string) (string, error) {
+	if err := s.checkLookup(attribute); err != nil {
+		return "", err
 	}
 	return strings.ReplaceAll(attribute, ".", "/") + " eq " + quote(value), nil
 }

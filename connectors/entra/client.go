@@ -104,18 +104,18 @@ type client struct {
 func newClient(s settings, credential azcore.TokenCredential, httpClient *http.Client) (*client, error) {
 	base, err := url.Parse(s.graph)
 	if err != nil {
-		return nil, errors.New("entra: setting graphUrl: must be a URL")
+		return nil, &connectors.SettingError{Setting: "graphUrl", Err: errors.New("must be a URL")}
 	}
 	// Without continuous access evaluation: its tokens live for a day, and ask for a second request when they are refused.
 	provider, err := azauth.NewAzureIdentityAuthenticationProviderWithScopesAndValidHostsAndObservabilityOptionsAndIsCaeEnabled(
 		credential, []string{s.scope}, []string{base.Hostname()}, azauth.ObservabilityOptions{}, false)
 	if err != nil {
-		return nil, fmt.Errorf("entra: make authentication provider: %w", err)
+		return nil, fmt.Errorf("make authentication provider: %w", err)
 	}
 	adapter, err := graphcore.NewGraphRequestAdapterBaseWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
 		provider, graphcore.GraphClientOptions{}, nil, nil, httpClient)
 	if err != nil {
-		return nil, fmt.Errorf("entra: make request adapter: %w", err)
+		return nil, fmt.Errorf("make request adapter: %w", err)
 	}
 	adapter.SetBaseUrl(s.graph)
 	return &client{adapter: adapter, http: httpClient, base: base, secrets: []string{s.clientSecret, s.certificatePassword}}, nil

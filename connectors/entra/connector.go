@@ -45,6 +45,7 @@ package entra
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -70,8 +71,12 @@ var (
 	_ connectors.BulkGranter        = (*Connector)(nil)
 	_ connectors.GrantReader        = (*Connector)(nil)
 	_ connectors.DeletedFinder      = (*Connector)(nil)
-	_ connectors.Factory            = New
 )
+
+// Definition is what a registry holds under the name entra.
+func Definition() connectors.Definition {
+	return connectors.Definition{New: New, Check: check}
+}
 
 // New makes a connector from the settings and makes no call. The settings are:
 //
@@ -90,6 +95,14 @@ var (
 //
 // The error names the setting at fault.
 func New(in connectors.Settings) (connectors.Connector, error) {
+	c, err := newConnector(in)
+	if err != nil {
+		return nil, fmt.Errorf("entra: %w", err)
+	}
+	return c, nil
+}
+
+func newConnector(in connectors.Settings) (*Connector, error) {
 	s, err := parseSettings(in)
 	if err != nil {
 		return nil, err
@@ -149,7 +162,7 @@ func (c *Connector) FindAccounts(ctx context.Context, attribute, value string) (
 // lookUp is the look-up of users by an attribute.
 func (c *Connector) lookUp(attribute, value string) (call, error) {
 	req := call{action: "find accounts", method: http.MethodGet, template: "/users", query: c.userQuery(), accept: []int{http.StatusOK}}
-	filter, err := c.filterOf(attribute, value)
+	filter, err := c.settings.filterOf(attribute, value)
 	if err != nil {
 		return req, req.fail(connectors.KindInvalid, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,6 +15,8 @@ import (
 	azcloud "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/tenurehq/tenure/connectors"
 )
 
 // newHTTPClient makes the client for both the authority and Graph: no time-out of its own, since the caller's context
@@ -26,7 +27,7 @@ func newHTTPClient(s settings) (*http.Client, error) {
 	if s.caFile != "" {
 		pool, err := readCertificates(s.caFile)
 		if err != nil {
-			return nil, fmt.Errorf("entra: setting caFile: %w", err)
+			return nil, &connectors.SettingError{Setting: "caFile", Err: err}
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
@@ -67,7 +68,10 @@ func newCredential(s settings, client *http.Client) (azcore.TokenCredential, err
 	case s.certificate != "":
 		certificates, key, err := azidentity.ParseCertificates([]byte(s.certificate), []byte(s.certificatePassword))
 		if err != nil {
-			return nil, errors.New("entra: setting certificate: must hold a certificate and its private key, as PEM, or as PKCS#12 with the setting certificatePassword")
+			return nil, &connectors.SettingError{
+				Setting: "certificate",
+				Err:     errors.New("must hold a certificate and its private key, as PEM, or as PKCS#12 with the setting certificatePassword"),
+			}
 		}
 		return named("certificate")(azidentity.NewClientCertificateCredential(s.tenantID, s.clientID, certificates, key,
 			&azidentity.ClientCertificateCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: noDiscovery}))
@@ -84,7 +88,7 @@ func newCredential(s settings, client *http.Client) (azcore.TokenCredential, err
 func named(setting string) func(azcore.TokenCredential, error) (azcore.TokenCredential, error) {
 	return func(credential azcore.TokenCredential, err error) (azcore.TokenCredential, error) {
 		if err != nil {
-			return nil, fmt.Errorf("entra: setting %s: no credential can be made from it", setting)
+			return nil, &connectors.SettingError{Setting: setting, Err: errors.New("no credential can be made from it")}
 		}
 		return credential, nil
 	}
@@ -94,7 +98,7 @@ func named(setting string) func(azcore.TokenCredential, error) (azcore.TokenCred
 func clientOptions(s settings, client *http.Client) (policy.ClientOptions, error) {
 	authority, err := url.Parse(s.authority)
 	if err != nil {
-		return policy.ClientOptions{}, errors.New("entra: setting authority: must be a URL")
+		return policy.ClientOptions{}, &connectors.SettingError{Setting: "authority", Err: errors.New("must be a URL")}
 	}
 	var transport policy.Transporter = client
 	if authority.Scheme == "http" {

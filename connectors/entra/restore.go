@@ -35,7 +35,7 @@ func (c *Connector) lookUpDeleted(attribute, value string) (call, error) {
 		action: "find deleted accounts", method: http.MethodGet, template: "/directory/deletedItems/microsoft.graph.user",
 		query: map[string]string{"select": c.selection()}, accept: []int{http.StatusOK},
 	}
-	filter, err := c.filterOf(attribute, value)
+	filter, err := c.settings.filterOf(attribute, value)
 	if err != nil {
 		return req, req.fail(connectors.KindInvalid, err)
 	}

@@ -3,12 +3,12 @@ package entra
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net"
 	"net/url"
 	"regexp"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/tenurehq/tenure/connectors"
@@ -58,13 +58,13 @@ type settings struct {
 	inviteRedirectURL     string
 }
 
-// parseSettings checks every setting; its error names the one at fault and never shows a secret.
+// parseSettings checks every setting; its error names those at fault and never shows a secret.
 func parseSettings(in connectors.Settings) (settings, error) {
 	out := settings{
 		entitlements: []string{kindGroup}, pageSize: defaultPageSize, inviteRedirectURL: defaultRedirect,
 	}
 	cloudName, authority, graph := "global", "", ""
-	readers := map[string]func(any) error{
+	readers := connectors.SettingReaders{
 		"tenantId":              reader(&out.tenantID, tenant),
 		"clientId":              reader(&out.clientID, guid),
 		"clientSecret":          reader(&out.clientSecret, text),
@@ -81,61 +81,42 @@ func parseSettings(in connectors.Settings) (settings, error) {
 		"sendInvitationMessage": reader(&out.sendInvitationMessage, boolean),
 		"inviteRedirectUrl":     reader(&out.inviteRedirectURL, httpsURL),
 	}
-	names := make([]string, 0, len(in))
-	for name := range in {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		read, known := readers[name]
-		if !known {
-			return settings{}, fmt.Errorf("entra: unknown setting %q: %s are known", name, strings.Join(sortedKeys(readers), ", "))
-		}
-		if err := read(in[name]); err != nil {
-			return settings{}, fmt.Errorf("entra: setting %s: %w", name, err)
-		}
-	}
-	if err := out.checkCredential(in); err != nil {
+	if err := readers.Read(in, checkSet); err != nil {
 		return settings{}, err
 	}
 	if i := slices.Index(out.attributes, attributeManager); i >= 0 {
 		out.attributes, out.manager = slices.Delete(out.attributes, i, i+1), true
 	}
-	return out, out.locate(clouds[cloudName], authority, graph)
+	c := clouds[cloudName]
+	out.scope = c.graph + "/.default"
+	out.authority, out.graph = c.authority, c.graph+"/v1.0"
+	if in.Has("authority") {
+		out.authority, out.graph = authority, graph
+	}
+	return out, nil
 }
 
-// checkCredential asks for exactly one credential.
-func (s *settings) checkCredential(in connectors.Settings) error {
+// checkSet asks for exactly one credential, and for authority and graphUrl together: a secret is never sent to one system
+// for use at another.
+func checkSet(in connectors.Settings) error {
 	for _, required := range []string{"tenantId", "clientId"} {
-		if _, ok := in[required]; !ok {
-			return fmt.Errorf("entra: setting %s is missing", required)
+		if !in.Has(required) {
+			return fmt.Errorf("setting %s is missing", required)
 		}
 	}
 	given := 0
 	for _, name := range []string{"clientSecret", "certificate", "federatedTokenFile"} {
-		if _, ok := in[name]; ok {
+		if in.Has(name) {
 			given++
 		}
 	}
-	if given != 1 {
-		return errors.New("entra: exactly one of the settings clientSecret, certificate and federatedTokenFile must be given")
-	}
-	if s.certificatePassword != "" && s.certificate == "" {
-		return errors.New("entra: setting certificatePassword: there is no certificate that it could be for")
-	}
-	return nil
-}
-
-// locate sets the addresses. Authority and graphUrl replace those of the cloud together, so that a secret is never sent
-// to one system for use at another.
-func (s *settings) locate(c cloud, authority, graph string) error {
-	if (authority == "") != (graph == "") {
-		return errors.New("entra: settings authority and graphUrl: give both or neither")
-	}
-	s.scope = c.graph + "/.default"
-	s.authority, s.graph = c.authority, c.graph+"/v1.0"
-	if authority != "" {
-		s.authority, s.graph = authority, graph
+	switch {
+	case given != 1:
+		return errors.New("exactly one of the settings clientSecret, certificate and federatedTokenFile must be given")
+	case in.Has("certificatePassword") && !in.Has("certificate"):
+		return &connectors.SettingError{Setting: "certificatePassword", Err: errors.New("there is no certificate that it could be for")}
+	case in.Has("authority") != in.Has("graphUrl"):
+		return errors.New("settings authority and graphUrl: give both or neither")
 	}
 	return nil
 }
@@ -193,7 +174,7 @@ func tenant(v any) (string, error) {
 func cloudNamed(v any) (string, error) {
 	s, _ := v.(string)
 	if _, known := clouds[s]; !known {
-		return "", fmt.Errorf("must be one of %s", strings.Join(sortedKeys(clouds), ", "))
+		return "", fmt.Errorf("must be one of %s", strings.Join(slices.Sorted(maps.Keys(clouds)), ", "))
 	}
 	return s, nil
 }
@@ -294,13 +275,4 @@ func pageSize(v any) (int, error) {
 		return 0, fmt.Errorf("must be a whole number from 1 to %d", maxPageSize)
 	}
 	return int(f), nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

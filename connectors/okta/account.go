@@ -77,9 +77,16 @@ func (c *Connector) create(ctx context.Context, account connectors.Account, grou
 // checkNames refuses keys that are no names of profile properties.
 func checkNames(req *call, attributes map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		if !propertyName.MatchString(name) {
-			return req.fail(connectors.KindInvalid, fmt.Errorf("the attribute %q is not the name of a profile property", name))
+		if err := checkName(name); err != nil {
+			return req.fail(connectors.KindInvalid, err)
 		}
+	}
+	return nil
+}
+
+func checkName(name string) error {
+	if !propertyName.MatchString(name) {
+		return fmt.Errorf("the attribute %q is not the name of a profile property", name)
 	}
 	return nil
 }

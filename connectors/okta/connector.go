@@ -57,8 +57,12 @@ var (
 	_ connectors.FactorResetter     = (*Connector)(nil)
 	_ connectors.RevocationOrderer  = (*Connector)(nil)
 	_ connectors.GrantingCreator    = (*Connector)(nil)
-	_ connectors.Factory            = New
 )
+
+// Definition is what a registry holds under the name okta.
+func Definition() connectors.Definition {
+	return connectors.Definition{New: New, Check: check}
+}
 
 // New makes a connector from the settings and makes no call. The settings are:
 //
@@ -76,7 +80,7 @@ var (
 func New(in connectors.Settings) (connectors.Connector, error) {
 	s, err := parseSettings(in)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("okta: %w", err)
 	}
 	c := &Connector{org: s.orgURL, page: s.pageSize, kinds: s.kinds, ended: &endings{}}
 	if c.client, err = newClient(s); err != nil {
@@ -131,8 +135,8 @@ func (c *Connector) FindAccounts(ctx context.Context, attribute, value string) (
 	if attribute == "id" {
 		return c.findByID(ctx, value)
 	}
-	if !propertyName.MatchString(attribute) {
-		return nil, req.fail(connectors.KindInvalid, fmt.Errorf("the attribute %q is not the name of a profile property", attribute))
+	if err := checkName(attribute); err != nil {
+		return nil, req.fail(connectors.KindInvalid, err)
 	}
 	parameter, exact := "search", slices.Contains(consistent, attribute)
 	if exact {

@@ -93,8 +93,10 @@ func (c *Connector) grantCall(action, nativeID string, e connectors.Entitlement)
 	return req, checkID(req, nativeID, e.NativeID)
 }
 
+var errKind = errors.New("no such kind of entitlement, or not one of the setting entitlements")
+
 func unknownKind(req *call) error {
-	return req.fail(connectors.KindUnsupported, errors.New("no such kind of entitlement, or not one of the setting entitlements"))
+	return req.fail(connectors.KindUnsupported, errKind)
 }
 
 // choose picks the one that is named so among those that a look-up found.

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"net"
 	"net/url"
@@ -37,13 +36,13 @@ type settings struct {
 	kinds []string
 }
 
-// parseSettings checks every setting; its error names the one at fault and never shows a secret.
+// parseSettings checks every setting; its error names those at fault and never shows a secret.
 func parseSettings(in connectors.Settings) (settings, error) {
 	out := settings{
 		pageSize: maxPageSize, tls: &tls.Config{MinVersion: tls.VersionTLS12},
 		kinds: []string{kindGroup},
 	}
-	readers := map[string]func(any) error{
+	readers := connectors.SettingReaders{
 		"orgUrl":       func(v any) (err error) { out.orgURL, err = orgURL(v); return err },
 		"token":        func(v any) (err error) { out.token, err = word(v); return err },
 		"clientId":     func(v any) (err error) { out.clientID, err = word(v); return err },
@@ -54,14 +53,8 @@ func parseSettings(in connectors.Settings) (settings, error) {
 		"pageSize":     func(v any) (err error) { out.pageSize, err = pageSize(v); return err },
 		"entitlements": func(v any) (err error) { out.kinds, err = kinds(v); return err },
 	}
-	for _, name := range slices.Sorted(maps.Keys(in)) {
-		read, known := readers[name]
-		if !known {
-			return settings{}, fmt.Errorf("okta: unknown setting %q: there are %s", name, strings.Join(slices.Sorted(maps.Keys(readers)), ", "))
-		}
-		if err := read(in[name]); err != nil {
-			return settings{}, fmt.Errorf("okta: setting %s: %w", name, err)
-		}
+	if err := readers.Read(in, checkSet); err != nil {
+		return settings{}, err
 	}
 	if out.scopes == nil {
 		out.scopes = []string{"okta.users.manage", "okta.groups.manage"}
@@ -69,28 +62,27 @@ func parseSettings(in connectors.Settings) (settings, error) {
 			out.scopes = append(out.scopes, "okta.apps.manage")
 		}
 	}
-	return out, complete(in)
+	return out, nil
 }
 
-// complete checks that the settings are one whole set: a token, or a service application.
-func complete(in connectors.Settings) error {
-	has := func(name string) bool { _, ok := in[name]; return ok }
-	missing := func(name string) error { return fmt.Errorf("okta: setting %s is missing", name) }
+// checkSet asks for one whole set: a token, or a service application.
+func checkSet(in connectors.Settings) error {
+	missing := func(name string) error { return fmt.Errorf("setting %s is missing", name) }
 	switch {
-	case !has("orgUrl"):
+	case !in.Has("orgUrl"):
 		return missing("orgUrl")
-	case has("token"):
+	case in.Has("token"):
 		for _, name := range []string{"clientId", "privateKey", "privateKeyId", "scopes"} {
-			if has(name) {
-				return fmt.Errorf("okta: setting %s does not go with token: use an API token or a service application", name)
+			if in.Has(name) {
+				return &connectors.SettingError{Setting: name, Err: errors.New("does not go with token: use an API token or a service application")}
 			}
 		}
 		return nil
-	case !has("clientId") && !has("privateKey"):
-		return errors.New("okta: setting token is missing, or instead of it clientId and privateKey")
-	case !has("clientId"):
+	case !in.Has("clientId") && !in.Has("privateKey"):
+		return errors.New("setting token is missing, or instead of it clientId and privateKey")
+	case !in.Has("clientId"):
 		return missing("clientId")
-	case !has("privateKey"):
+	case !in.Has("privateKey"):
 		return missing("privateKey")
 	default:
 		return nil

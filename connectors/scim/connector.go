@@ -51,8 +51,12 @@ type Connector struct {
 var (
 	_ connectors.AccountWriter      = (*Connector)(nil)
 	_ connectors.EntitlementGranter = (*Connector)(nil)
-	_ connectors.Factory            = New
 )
+
+// Definition is what a registry holds under the name scim.
+func Definition() connectors.Definition {
+	return connectors.Definition{New: New, Check: check}
+}
 
 // New makes a connector from the settings and makes no call. The settings are:
 //
@@ -66,7 +70,7 @@ var (
 func New(in connectors.Settings) (connectors.Connector, error) {
 	s, err := parseSettings(in)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("scim: %w", err)
 	}
 	return &Connector{client: newClient(s), settings: s}, nil
 }

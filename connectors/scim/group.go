@@ -15,6 +15,8 @@ import (
 // kindGroup is the only kind of entitlement that SCIM knows.
 const kindGroup = "group"
 
+var errKind = errors.New("SCIM has entitlements of kind group only")
+
 // withoutMembers keeps the members of large groups off the wire.
 const withoutMembers = "members"
 
@@ -23,7 +25,7 @@ const withoutMembers = "members"
 func (c *Connector) FindEntitlement(ctx context.Context, kind, name string) (connectors.Entitlement, error) {
 	req := call{action: "find group", method: http.MethodGet}
 	if kind != kindGroup {
-		return connectors.Entitlement{}, req.fail(connectors.KindUnsupported, errors.New("SCIM has entitlements of kind group only"))
+		return connectors.Entitlement{}, req.fail(connectors.KindUnsupported, errKind)
 	}
 	groups, err := c.groups(ctx, req, "displayName eq "+quote(name))
 	if err != nil {
@@ -167,7 +169,7 @@ func membership(action, nativeID string, e connectors.Entitlement) (call, error)
 	// Some targets answer with the group and all its members.
 	req := call{action: action, object: e.NativeID, method: http.MethodPatch, limit: maxList}
 	if e.Kind != kindGroup {
-		return req, req.fail(connectors.KindUnsupported, errors.New("SCIM has entitlements of kind group only"))
+		return req, req.fail(connectors.KindUnsupported, errKind)
 	}
 	if nativeID == "" {
 		return req, req.fail(connectors.KindInvalid, errors.New("the account has no native id"))

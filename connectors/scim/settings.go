@@ -6,7 +6,6 @@ import (
 	"math"
 	"net"
 	"net/url"
-	"sort"
 	"strings"
 
 	"github.com/tenurehq/tenure/connectors"
@@ -32,36 +31,26 @@ type settings struct {
 	pageSize int
 }
 
-// parseSettings checks every setting; its error names the one at fault and never shows the token.
+// parseSettings checks every setting; its error names those at fault and never shows the token.
 func parseSettings(in connectors.Settings) (settings, error) {
 	out := settings{update: updatePatch, pageSize: defaultPageSize}
-	readers := map[string]func(any) error{
+	readers := connectors.SettingReaders{
 		"baseUrl":    func(v any) (err error) { out.baseURL, err = baseURL(v); return err },
 		"token":      func(v any) (err error) { out.token, err = bearer(v); return err },
 		"update":     func(v any) (err error) { out.update, err = oneOf(v, updatePatch, updatePut); return err },
 		"membership": func(v any) (err error) { _, err = oneOf(v, updatePatch); return err },
 		"pageSize":   func(v any) (err error) { out.pageSize, err = pageSize(v); return err },
 	}
-	names := make([]string, 0, len(in))
-	for name := range in {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		read, known := readers[name]
-		if !known {
-			return settings{}, fmt.Errorf("scim: unknown setting %q: baseUrl, token, update, membership and pageSize are known", name)
-		}
-		if err := read(in[name]); err != nil {
-			return settings{}, fmt.Errorf("scim: setting %s: %w", name, err)
-		}
-	}
+	return out, readers.Read(in, checkSet)
+}
+
+func checkSet(in connectors.Settings) error {
 	for _, required := range []string{"baseUrl", "token"} {
-		if _, ok := in[required]; !ok {
-			return settings{}, fmt.Errorf("scim: setting %s is missing", required)
+		if !in.Has(required) {
+			return fmt.Errorf("setting %s is missing", required)
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // baseURL refuses plain HTTP but to this machine, since every request carries the token.

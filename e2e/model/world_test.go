@@ -151,9 +151,9 @@ func newWorld(ctx context.Context, l *laboratory, seed uint64) *world {
 }
 
 func (w *world) newProcess() *process {
-	registry := connectors.Registry{"memory": func(settings connectors.Settings) (connectors.Connector, error) {
+	registry := connectors.Registry{"memory": {New: func(settings connectors.Settings) (connectors.Connector, error) {
 		return connector{w.system(settings["name"].(string))}, nil
-	}}
+	}}}
 	return &process{activities: activities.New(w.service, registry, probes{w}, slog.New(slog.DiscardHandler))}
 }
 

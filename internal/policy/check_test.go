@@ -26,18 +26,21 @@ func TestCheckTargetsPlacesWhatIsWrong(t *testing.T) {
     attributes: {userName: person.employeeId}
 `)})
 	require.NoError(t, err)
-	faults := map[string]struct{ key, text string }{"wiki.eu": {"connector", "there is none"}, "crm": {"settings.baseUrll", "is unknown"}, "bare": {"settings", "token is missing"}}
-	err = p.CheckTargets(func(target Target) (string, error) {
-		return faults[target.Name].key, errors.New(faults[target.Name].text)
-	})
+	faults := map[string][]TargetFault{
+		"wiki.eu": {{"connector", errors.New("there is none")}},
+		"crm":     {{"settings.baseUrll", errors.New("is unknown")}, {"attributes.userName", errors.New("is never written")}},
+		"bare":    {{"settings", errors.New("token is missing")}},
+	}
+	err = p.CheckTargets(func(target Target) []TargetFault { return faults[target.Name] })
 	require.EqualError(t, err, `targets.yaml:3: targets[wiki.eu].connector: there is none
 targets.yaml:8: targets[crm].settings.baseUrll: is unknown
+targets.yaml:10: targets[crm].attributes.userName: is never written
 targets.yaml:11: targets[bare].settings: token is missing`)
 	require.ErrorAs(t, err, new(Problems))
 
-	require.NoError(t, p.CheckTargets(func(Target) (string, error) { return "", nil }))
+	require.NoError(t, p.CheckTargets(func(Target) []TargetFault { return nil }))
 	stored, err := Load(p.Source())
 	require.NoError(t, err)
-	err = stored.CheckTargets(func(target Target) (string, error) { return faults[target.Name].key, errors.New("no") })
-	require.ErrorContains(t, err, "targets[crm].settings.baseUrll: no", "what is stored has no places")
+	err = stored.CheckTargets(func(target Target) []TargetFault { return faults[target.Name] })
+	require.ErrorContains(t, err, "targets[crm].settings.baseUrll: is unknown", "what is stored has no places")
 }

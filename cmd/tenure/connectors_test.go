@@ -82,14 +82,14 @@ func TestWhatATargetCannotDoIsFound(t *testing.T) {
 		{entra, "", "    correlate: mail\n    attributes:\n      mail: person.email\n      hireDate: person.title", "p.yaml:9: targets[crm].attributes.hireDate: hireDate is not read by this target: add it"},
 		{entra, "", "    correlate: mail\n    attributes:\n      mail: person.email\n      manager: person.title", "p.yaml:9: targets[crm].attributes.manager: manager is not read by this target: add it"},
 		{entra, ", attributes: [manager]", "    correlate: mail\n    attributes:\n      mail: person.email\n      manager: person.title", ""},
-		{entra, "", "    correlate: mail\n    attributes: {mail: person.email}\n    entitlements: [{kind: licence, name: E5}]", "p.yaml:8: targets[crm].entitlements: no such kind of entitlement"},
+		{entra, "", "    correlate: mail\n    attributes: {mail: person.email}\n    entitlements: [{kind: licence, name: E5}]", "p.yaml:8: targets[crm].entitlements: kind licence: no such kind of entitlement"},
 		{entra, ", entitlements: [licence]", "    correlate: mail\n    attributes: {mail: person.email}\n    entitlements: [{kind: licence, name: E5}]", ""},
 		{okta, "", "    correlate: login\n    attributes: {login: person.userName}", ""},
 		{okta, "", "    correlate: profile.login\n    attributes: {profile.login: person.userName}", `targets[crm].attributes.profile.login: the attribute "profile.login" is not the name`},
-		{okta, "", "    correlate: login\n    attributes: {login: person.userName}\n    entitlements: [{kind: application, name: Wiki}]", "p.yaml:8: targets[crm].entitlements: no such kind of entitlement"},
+		{okta, "", "    correlate: login\n    attributes: {login: person.userName}\n    entitlements: [{kind: application, name: Wiki}]", "p.yaml:8: targets[crm].entitlements: kind application: no such kind of entitlement"},
 		{scim, "", "    correlate: 'emails[type eq \"work\"].value'\n    attributes: {'emails[type eq \"work\"].value': person.email}", ""},
 		{scim, "", "    correlate: id\n    attributes: {id: person.employeeId}", `targets[crm].attributes.id: attribute key "id" is not allowed`},
-		{scim, "", "    attributes: {userName: person.userName}\n    entitlements: [{kind: licence, name: E5}]", "p.yaml:7: targets[crm].entitlements: SCIM has entitlements of kind group only"},
+		{scim, "", "    attributes: {userName: person.userName}\n    entitlements: [{kind: licence, name: E5}]", "p.yaml:7: targets[crm].entitlements: kind licence: SCIM has entitlements of kind group only"},
 	} {
 		text := "organization: acme\ntargets:\n  - name: crm\n    connector: " + fmt.Sprintf(test.target, test.more) + test.rest + "\n"
 		p, err := policy.Parse(policy.File{Name: "p.yaml", Data: []byte(text)})

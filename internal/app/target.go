@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/tenurehq/tenure/connectors"
@@ -85,7 +86,9 @@ func useFaults(t policy.Target, abilities connectors.Abilities) []policy.TargetF
 	for _, e := range t.Entitlements {
 		if !slices.Contains(kinds, e.Kind) {
 			kinds = append(kinds, e.Kind)
-			fault("entitlements", abilities.CheckEntitlement(e.Kind))
+			if err := abilities.CheckEntitlement(e.Kind); err != nil {
+				fault("entitlements", fmt.Errorf("kind %s: %w", e.Kind, err))
+			}
 		}
 	}
 	return faults

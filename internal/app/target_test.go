@@ -91,7 +91,7 @@ func TestCheckTarget(t *testing.T) {
 	wrong := good
 	wrong.Correlate, wrong.Attributes = "mail", []string{"id", "mail"}
 	wrong.Entitlements = []policy.Entitlement{{Kind: "group", Name: "a"}, {Kind: "role", Name: "b"}, {Kind: "role", Name: "c"}}
-	require.Equal(t, []string{"attributes.id", "id is not written", "entitlements", "no role"}, texts(check(wrong)))
+	require.Equal(t, []string{"attributes.id", "id is not written", "entitlements", "kind role: no role"}, texts(check(wrong)))
 	wrong = good
 	wrong.Correlate, wrong.Attributes = "name", []string{"mail", "name"}
 	require.Equal(t, []string{"correlate", "no look-up by name"}, texts(check(wrong)))

@@ -65,6 +65,11 @@ func (m *groupMeaning) request(what string) scimAnswer {
 		return m.put(path, fmt.Sprintf(`{"displayName":%q,"members":[]}`, name))
 	case verb == "DELETE":
 		return m.delete(path)
+	case what == "PATCH displayName Support and remove ada":
+		return m.patch(path, fmt.Sprintf(`{"op":"replace","path":"displayName","value":"Support"},{"op":"remove","path":"members","value":[%s]}`, ids("ada")))
+	case verb == "PUT" && strings.Contains(rest, " with "):
+		to, members, _ := strings.Cut(rest, " with ")
+		return m.put(path, fmt.Sprintf(`{"displayName":%q,"members":[%s]}`, to, ids(members)))
 	case verb == "PUT":
 		return m.put(path, fmt.Sprintf(`{"displayName":%q,"members":[%s]}`, name, ids(rest)))
 	case verb == "POST":
@@ -115,6 +120,40 @@ func TestSCIMMeaningOfGroups(t *testing.T) {
 			require.Equal(t, want, strings.Join(planned, ", "))
 		})
 	}
+}
+
+// Whom HR still reports when the directory deletes the User loses what the User's groups gave.
+func TestSCIMADeletedUserLeavesGroups(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	for org, row := range map[string]struct {
+		group   string
+		planned int64
+	}{"sales": {"Sales", 1}, "other": {"Other", 0}} {
+		d := h.directory(org, meaningPolicy+groupPolicy)
+		m := &meaning{directory: d, hr: tenant{h: h, id: org, hr: h.token(org, "hr")}}
+		m.known()
+		m.active()
+		group := &groupMeaning{directory: d, people: map[string]string{"ada": m.person}, group: d.group(row.group, m.user)}
+		before := group.versions()["ada"]
+		m.delete(m.path()).is(http.StatusNoContent)
+		require.Equal(t, before+row.planned, group.versions()["ada"], org)
+		require.Equal(t, []string{"scim.group.changed", "scim.group.members"}, d.recorded(group.group)[2:], "the group's record says who went")
+	}
+}
+
+// recorded are the actions in the record of a resource.
+func (d directory) recorded(id string) (actions []string) {
+	d.h.t.Helper()
+	require.NoError(d.h.t, d.h.store.InOrg(d.h.t.Context(), d.org, func(tx *store.Tx) error {
+		rows, err := tx.Query(d.h.t.Context(), `select action from audit where org = $1 and object_id = $2 order by id`, d.org, id)
+		if err != nil {
+			return err
+		}
+		actions, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	}))
+	return actions
 }
 
 // Who is planned anew for a group waits behind everybody else, but for who has left: that stays a leave.

@@ -234,7 +234,8 @@ func (s *Service) DeleteDirectoryUser(ctx context.Context, org string, caller Ca
 		if err := check(u); err != nil {
 			return err
 		}
-		if _, err := d.tx.DeleteScimUser(ctx, &u); err != nil {
+		left, err := d.tx.DeleteScimUser(ctx, &u)
+		if err != nil {
 			return err
 		}
 		stored, err := d.allowed.Users.Load(u.Resource)
@@ -248,6 +249,9 @@ func (s *Service) DeleteDirectoryUser(ctx context.Context, org string, caller Ca
 		person.active = false
 		effect, err := d.say(ctx, &u, person, false)
 		if err != nil {
+			return err
+		}
+		if err := d.leave(ctx, u.ID, left, effect); err != nil {
 			return err
 		}
 		return d.auditUser(ctx, "scim.user.deleted", &u, effect, DirectoryUserEdit{Resource: stored})

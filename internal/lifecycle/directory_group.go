@@ -48,7 +48,7 @@ func (s *Service) CreateDirectoryGroup(ctx context.Context, org string, caller C
 			return err
 		}
 		result = DirectoryGroup{g, true}
-		if err := d.pokeMoved(ctx, input.Resource.Text("displayName"), moved); err != nil {
+		if err := d.pokeMoved(ctx, []string{input.Resource.Text("displayName")}, moved); err != nil {
 			return err
 		}
 		return d.auditGroup(ctx, "scim.group.created", &g, moved, input.Unknown)
@@ -89,14 +89,14 @@ func (s *Service) ChangeDirectoryGroup(ctx context.Context, org string, caller C
 		if !result.Changed {
 			return nil
 		}
-		name := before.Text("displayName")
-		if input.Changed && input.Resource.Text("displayName") != name {
-			if err := d.pokeRenamed(ctx, id, name, input.Resource.Text("displayName")); err != nil {
+		names := []string{before.Text("displayName")}
+		if name := input.Resource.Text("displayName"); input.Changed && name != names[0] {
+			names = append(names, name)
+			if err := d.pokeMembers(ctx, id, names); err != nil {
 				return err
 			}
-			name = input.Resource.Text("displayName")
 		}
-		if err := d.pokeMoved(ctx, name, moved); err != nil {
+		if err := d.pokeMoved(ctx, names, moved); err != nil { // who went with a change of the name had it by the old one
 			return err
 		}
 		return d.auditGroup(ctx, "scim.group.changed", &g, moved, input.Unknown)
@@ -122,7 +122,7 @@ func (s *Service) DeleteDirectoryGroup(ctx context.Context, org string, caller C
 		if err != nil {
 			return err
 		}
-		if err := d.pokeMoved(ctx, stored.Text("displayName"), members); err != nil {
+		if err := d.pokeMoved(ctx, []string{stored.Text("displayName")}, members); err != nil {
 			return err
 		}
 		return d.auditGroup(ctx, "scim.group.deleted", &g, members, nil)
@@ -223,9 +223,29 @@ func knownMemberIDs(members []scim.Member) []uuid.UUID {
 	return ids
 }
 
-// pokeMoved has those planned anew who came into a group or left it, when the policy asks about the group.
-func (d *directoryWrite) pokeMoved(ctx context.Context, displayName string, moved []uuid.UUID) error {
-	if len(moved) == 0 || !d.policy.Groups().Has(displayName) {
+// leave follows a User who was deleted out of the Groups: whom another source still reports may have lost something by it.
+func (d *directoryWrite) leave(ctx context.Context, user uuid.UUID, left []store.ScimGroup, effect identity.Effect) error {
+	moved := []uuid.UUID{user}
+	var names []string
+	for i := range left {
+		g, err := scim.GroupType().Load(left[i].Resource)
+		if err != nil {
+			return err
+		}
+		names = append(names, g.Text("displayName"))
+		if err := d.auditGroup(ctx, "scim.group.changed", &left[i], moved, nil); err != nil {
+			return err
+		}
+	}
+	if effect != identity.EffectNone { // planned anew already
+		return nil
+	}
+	return d.pokeMoved(ctx, names, moved)
+}
+
+// pokeMoved has those planned anew who came into a group or left it, when the policy asks about one of its names.
+func (d *directoryWrite) pokeMoved(ctx context.Context, names []string, moved []uuid.UUID) error {
+	if len(moved) == 0 || !slices.ContainsFunc(names, d.policy.Groups().Has) {
 		return nil
 	}
 	poked, err := d.tx.PokeScimUsers(ctx, moved, identity.ClassBulk)
@@ -233,9 +253,9 @@ func (d *directoryWrite) pokeMoved(ctx context.Context, displayName string, move
 	return err
 }
 
-// pokeRenamed has all members planned anew when the policy asks about the group by its old name or its new one.
-func (d *directoryWrite) pokeRenamed(ctx context.Context, id uuid.UUID, before, after string) error {
-	if groups := d.policy.Groups(); !groups.Has(before) && !groups.Has(after) {
+// pokeMembers has all members of a renamed group planned anew when the policy asks about its old name or its new one.
+func (d *directoryWrite) pokeMembers(ctx context.Context, id uuid.UUID, names []string) error {
+	if !slices.ContainsFunc(names, d.policy.Groups().Has) {
 		return nil
 	}
 	poked, err := d.tx.PokeScimMembers(ctx, id, identity.ClassBulk)

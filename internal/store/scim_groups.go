@@ -188,19 +188,21 @@ func (tx *Tx) lockGroupsOf(ctx context.Context, member uuid.UUID) error {
 	return nil
 }
 
-// leaveGroups takes a user or group out of all groups and answers them. A group that took the member in after lockGroupsOf
+// leaveGroups takes a user or group out of all groups and answers these as they are then, without their members. A group that took the member in after lockGroupsOf
 // is not locked yet; should that deadlock, the transaction is tried again.
-func (tx *Tx) leaveGroups(ctx context.Context, member uuid.UUID) ([]uuid.UUID, error) {
+func (tx *Tx) leaveGroups(ctx context.Context, member uuid.UUID) ([]ScimGroup, error) {
 	rows, err := tx.Query(ctx, `
 		with gone as (
 			delete from scim_members where org = $1 and member_id = $2 returning group_id
 		)
 		update scim_groups g set member_count = member_count - 1, version = version + 1, modified_at = greatest(modified_at, now())
-		from gone where g.org = $1 and g.id = gone.group_id returning g.id`, tx.Org, member)
+		from gone where g.org = $1 and g.id = gone.group_id returning g.id, g.source, g.resource, g.version`, tx.Org, member)
 	if err != nil {
 		return nil, fmt.Errorf("leave SCIM groups: %w", err)
 	}
-	groups, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	groups, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g ScimGroup, err error) {
+		return g, row.Scan(&g.ID, &g.Source, &g.Resource, &g.Version)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("leave SCIM groups: %w", err)
 	}

@@ -268,7 +268,7 @@ func (tx *Tx) UpdateScimUser(_ context.Context, u *ScimUser) error {
 //
 // It takes its locks as all do: groups in the order of their ids, then users. Whoever adds a member locks the member
 // against this.
-func (tx *Tx) DeleteScimUser(ctx context.Context, u *ScimUser) ([]uuid.UUID, error) {
+func (tx *Tx) DeleteScimUser(ctx context.Context, u *ScimUser) ([]ScimGroup, error) {
 	if err := tx.lockGroupsOf(ctx, u.ID); err != nil {
 		return nil, err
 	}

@@ -27,12 +27,16 @@ func TestEveryFaultAtTenPercent(t *testing.T) {
 		connectortest.DropBefore(),
 		connectortest.DropAfter(),
 		connectortest.Latency(300 * time.Millisecond),
+		connectortest.Hang(),
 		connectortest.DelayedEffect(time.Second),
+		connectortest.LateEffect(3*time.Second),
 		connectortest.Rubbish("<html>not what you asked for</html>"),
 	}
 	for i, name := range targetNames {
 		var rules []connectortest.Rule
-		for _, fault := range faults {
+		for n, fault := range faults {
+			// Each strikes once in each target, whatever chance does.
+			rules = append(rules, connectortest.Rule{Path: "/(Users|Groups)", Nth: 5 + 7*n, Fault: fault})
 			rules = append(rules, connectortest.Rule{Path: "/(Users|Groups)", Probability: 0.1 / float64(len(faults)), Fault: fault})
 		}
 		w.systems[name].proxy.SetSeed(uint64(i) + 7)
@@ -50,7 +54,11 @@ func TestEveryFaultAtTenPercent(t *testing.T) {
 	}
 	w.quiet()
 	for _, name := range targetNames {
-		require.NotEmpty(t, w.systems[name].proxy.Requests())
+		struck := map[string]bool{}
+		for _, request := range w.systems[name].proxy.Requests() {
+			struck[request.Fault] = true
+		}
+		require.Len(t, struck, 1+len(faults), "%s: each fault, and none: %v", name, struck)
 		w.systems[name].proxy.SetRules()
 	}
 	w.eventually("what may have been in flight is read once more", func() bool { return w.unsettled() == 0 && w.unconfirmed() == 0 })

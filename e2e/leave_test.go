@@ -3,10 +3,13 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflow/v1"
 
 	"github.com/tenurehq/tenure/connectors/connectortest"
 	"github.com/tenurehq/tenure/internal/identity"
@@ -38,13 +41,12 @@ func (w *world) requireConfirmed(receipt lifecycle.Receipt) {
 
 func TestLeaveMeetsAJoinerWho(t *testing.T) {
 	t.Parallel()
-	for _, tuning := range []struct {
-		name  string
-		slots int
-	}{{"default worker", 0}, {"tuned worker", 2}} {
-		t.Run(tuning.name, func(t *testing.T) {
+	for name, s := range map[string]settings{
+		"worker with the SDK's throttle of heartbeats": {throttle: 60 * time.Second},
+		"worker with few slots":                        {slots: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := settings{slots: tuning.slots}
 
 			t.Run("is queued", func(t *testing.T) {
 				t.Parallel()
@@ -59,6 +61,33 @@ func TestLeaveMeetsAJoinerWho(t *testing.T) {
 				w.quiet()
 				w.requireGone("E0029")
 				w.requireEnabled("E0000", "Everyone", "Sales")
+				w.requireConfirmed(left)
+			})
+
+			t.Run("is queued in Temporal", func(t *testing.T) {
+				t.Parallel()
+				if s.slots == 0 {
+					t.Skip("the slots of this worker are more than the relay lets wait")
+				}
+				w := newWorld(t, s)
+				for _, target := range w.systems {
+					target.proxy.SetRules(connectortest.Rule{Fault: connectortest.Hang()})
+				}
+				w.send(identity.WorkerJoined, person(1))
+				joined := w.send(identity.WorkerJoined, person(2))
+				w.eventually("an attempt waits for a slot", func() bool {
+					return slices.ContainsFunc(w.runOf(joined).GetPendingActivities(), func(a *workflow.PendingActivityInfo) bool {
+						return a.GetState() == enums.PENDING_ACTIVITY_STATE_SCHEDULED && a.GetLastStartedTime() == nil
+					})
+				})
+				left := w.leaveNow("E0002")
+				for _, target := range w.systems {
+					target.proxy.SetRules()
+					target.proxy.Release()
+				}
+				w.quiet()
+				w.requireGone("E0002")
+				w.requireEnabled("E0001", "Everyone", "Sales")
 				w.requireConfirmed(left)
 			})
 
@@ -78,8 +107,8 @@ func TestLeaveMeetsAJoinerWho(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, s)
 				w.systems["crm"].proxy.SetRules(connectortest.Rule{Writes: true, Times: 4, Fault: connectortest.Status(503, 0)})
-				w.send(identity.WorkerJoined, person(1))
-				w.awaitWrite("crm")
+				joined := w.send(identity.WorkerJoined, person(1))
+				w.awaitRetry(joined)
 				left := w.leaveNow("E0001")
 				w.quiet()
 				w.requireGone("E0001")
@@ -102,9 +131,10 @@ func TestLeaveMeetsAJoinerWho(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, s)
 				crm := w.systems["crm"].proxy
-				crm.SetRules(connectortest.Rule{Method: "POST", Path: "Users", Times: 1, Fault: connectortest.DelayedEffect(0)})
-				w.send(identity.WorkerJoined, person(1))
+				crm.SetRules(connectortest.Rule{Method: "POST", Path: "Users", Times: 1, Fault: connectortest.LateEffect(0)})
+				joined := w.send(identity.WorkerJoined, person(1))
 				require.NoError(t, crm.Wait(t.Context(), func(s connectortest.State) bool { return s.Held == 1 }))
+				w.awaitRetry(joined)
 				left := w.leaveNow("E0001")
 				w.eventually("everything verified", func() bool { return w.verified(left) })
 				crm.Release() // the create of before the leave lands now
@@ -126,6 +156,16 @@ func (w *world) verified(receipt lifecycle.Receipt) bool {
 			where org = $1 and identity_id = $2 and tier is not null`, w.org, receipt.Identity).Scan(&done)
 	}))
 	return done
+}
+
+// awaitRetry waits until an attempt for the person has failed and will be made again.
+func (w *world) awaitRetry(receipt lifecycle.Receipt) {
+	w.t.Helper()
+	w.eventually("an attempt is to be made again", func() bool {
+		return slices.ContainsFunc(w.runOf(receipt).GetPendingActivities(), func(a *workflow.PendingActivityInfo) bool {
+			return a.GetAttempt() > 1
+		})
+	})
 }
 
 // awaitWrite waits until a changing request has reached the target's proxy.

@@ -100,6 +100,7 @@ func TestTheLastDayEndsWhereThePersonWorks(t *testing.T) {
 			w.requireEnabled("E0001", "Everyone", "Sales")
 			w.advance(10*time.Minute + time.Second)
 			w.eventually("out after the last day", func() bool { return !w.account("crm", "E0001").Enabled })
+			require.Equal(t, "Leaver", w.runOf(receipt).workflowType())
 			w.quiet()
 			w.requireGone("E0001")
 		})

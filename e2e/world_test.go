@@ -87,6 +87,7 @@ type world struct {
 type settings struct {
 	attemptTimeout, settleLag, blockBudget string
 	slots                                  int
+	throttle                               time.Duration // of heartbeats
 	sweep                                  time.Duration
 	idle                                   bool // no worker yet: startWorker starts one
 }
@@ -175,7 +176,7 @@ func (w *world) startWorker(s settings) {
 	w.swept = func() int { return counter(w.t, metrics, "tenure_sweeper_sweeps_total") }
 	work := worker.New(worker.Options{Client: w.temporal, Namespace: testkit.TemporalNamespace, Service: w.service, Metrics: metrics,
 		Registry: connectors.Registry{"scim": scim.Definition()}, TaskQueue: w.queue, Log: w.log,
-		SweepInterval: cmp.Or(s.sweep, 500*time.Millisecond), ProbeInterval: time.Second, Slots: s.slots})
+		SweepInterval: cmp.Or(s.sweep, 500*time.Millisecond), ProbeInterval: time.Second, Slots: s.slots, HeartbeatThrottle: s.throttle})
 	w.mu.Lock()
 	w.worker = work
 	w.mu.Unlock()

@@ -212,6 +212,9 @@ func (r *relay) deliver(ctx context.Context, p store.Poke) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	stage := lifecycle.StageOf(p.State, p.Fresh)
+	if p.Class == identity.ClassLeave { // of one whose last day is over, the row says so only once that is planned
+		stage = workflows.StageLeaver
+	}
 	changed := workflows.Changed{Seq: p.Version, Urgent: p.Class == identity.ClassLeave, Request: p.Request}
 	if p.Due != nil {
 		changed.Due = *p.Due

@@ -44,6 +44,9 @@ type Options struct {
 	Slots int
 	// Workflows bounds the workflow tasks that run at once; 0 means 20.
 	Workflows int
+	// HeartbeatThrottle is the longest time between two heartbeats of an attempt, which carry the cancellation that a leave
+	// waits for; 0 means 200 ms.
+	HeartbeatThrottle time.Duration
 }
 
 func (o *Options) settle() {
@@ -61,6 +64,9 @@ func (o *Options) settle() {
 	}
 	if o.Workflows == 0 {
 		o.Workflows = 20
+	}
+	if o.HeartbeatThrottle == 0 {
+		o.HeartbeatThrottle = 200 * time.Millisecond
 	}
 }
 
@@ -126,15 +132,14 @@ func workflowWorker(options Options, plan any) worker.Worker {
 	return w
 }
 
-// targetsWorker runs the attempts at targets of one queue. Heartbeats are barely throttled, since they carry the
-// cancellation that a leave waits for.
+// targetsWorker runs the attempts at targets of one queue.
 func targetsWorker(options Options, implementation *activities.Activities, pace *pace, queue string, slots int) worker.Worker {
 	w := worker.New(options.Client, queue, worker.Options{
 		DisableWorkflowWorker:              true,
 		MaxConcurrentActivityExecutionSize: slots,
 		MaxConcurrentActivityTaskPollers:   8,
-		MaxHeartbeatThrottleInterval:       200 * time.Millisecond,
-		DefaultHeartbeatThrottleInterval:   200 * time.Millisecond,
+		MaxHeartbeatThrottleInterval:       options.HeartbeatThrottle,
+		DefaultHeartbeatThrottleInterval:   options.HeartbeatThrottle,
 		WorkerStopTimeout:                  10 * time.Second,
 	})
 	w.RegisterActivityWithOptions(paced(pace, implementation.ApplyAccount), activity.RegisterOptions{Name: workflows.ActivityApplyAccount})

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Fault is what befalls a request. Latency, Hang, Status, DropBefore, DropAfter, DelayedEffect and Rubbish make one.
+// Fault is what befalls a request. Latency, Hang, Status, DropBefore, DropAfter, DelayedEffect, LateEffect and
+// Rubbish make one.
 type Fault struct {
 	name string
 	meet func(p *FaultProxy, w http.ResponseWriter, r *http.Request, body []byte)
@@ -68,21 +69,38 @@ func DropAfter() Fault {
 // the write that a time-out left in flight. What is still held when the proxy closes never reaches the target.
 func DelayedEffect(after time.Duration) Fault {
 	return Fault{"delayed effect", func(p *FaultProxy, w http.ResponseWriter, r *http.Request, body []byte) {
-		// Held before the client hears of it, so that a Release that follows finds it.
-		wait, later := p.enter(), r.Clone(p.life)
-		p.tasks.Go(func() {
-			if wait(p.life, after) {
-				p.deliver(later, body)
-				p.update(func() { p.landed++ })
-			}
-		})
+		p.deliverLater(r, body, after)
 		w.WriteHeader(http.StatusGatewayTimeout)
+	}}
+}
+
+// LateEffect is DelayedEffect for a client that waits until its own time is over: it gets no answer at all.
+func LateEffect(after time.Duration) Fault {
+	return Fault{"late effect", func(p *FaultProxy, _ http.ResponseWriter, r *http.Request, body []byte) {
+		p.deliverLater(r, body, after)
+		select {
+		case <-r.Context().Done():
+		case <-p.life.Done():
+		}
+		panic(http.ErrAbortHandler)
 	}}
 }
 
 func (f Fault) named(name string) Fault { f.name = name; return f }
 
 func drop(*FaultProxy, http.ResponseWriter, *http.Request, []byte) { panic(http.ErrAbortHandler) }
+
+// deliverLater delivers the request after the given time, or at Release when it is 0. The request is held when
+// deliverLater returns, before the client hears of it, so that a Release that follows finds it.
+func (p *FaultProxy) deliverLater(r *http.Request, body []byte, after time.Duration) {
+	wait, later := p.enter(), r.Clone(p.life)
+	p.tasks.Go(func() {
+		if wait(p.life, after) {
+			p.deliver(later, body)
+			p.update(func() { p.landed++ })
+		}
+	})
+}
 
 // deliver passes the request on whatever becomes of its client, and throws the answer away.
 func (p *FaultProxy) deliver(r *http.Request, body []byte) {

@@ -154,6 +154,23 @@ func TestDelayedEffectLandsLater(t *testing.T) {
 	}
 }
 
+func TestLateEffectIsNeverAnswered(t *testing.T) {
+	t.Parallel()
+	tg := startTarget(t)
+	p := connectortest.Start(t, tg.url)
+	p.SetRules(connectortest.Rule{Method: http.MethodPost, Fault: connectortest.LateEffect(0)})
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	go func() { _, _, _, err := post(ctx, p.URL+"/Users", "x"); gone <- err }()
+	require.NoError(t, p.Wait(deadline(t), func(s connectortest.State) bool { return s.Held == 1 }))
+	cancel()
+	require.ErrorIs(t, <-gone, context.Canceled)
+	require.Zero(t, tg.seen.Load())
+	p.Release()
+	require.NoError(t, p.Wait(deadline(t), func(s connectortest.State) bool { return s.Landed == 1 && s.Held == 0 }))
+	require.Equal(t, int64(1), tg.seen.Load(), "it lands though its client is long gone")
+}
+
 func TestRulesChoose(t *testing.T) {
 	t.Parallel()
 	tg := startTarget(t)

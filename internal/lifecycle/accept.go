@@ -32,7 +32,7 @@ func (s *Service) Accept(ctx context.Context, org string, caller Caller, event i
 	var receipt Receipt
 	var poked bool
 	inOrg := s.store.InOrg
-	if mayEnd(event) {
+	if mayEnd(event, s.now()) {
 		inOrg = s.store.InOrgUrgent
 	}
 	err := inOrg(ctx, org, func(tx *store.Tx) error {
@@ -50,12 +50,16 @@ func (s *Service) Accept(ctx context.Context, org string, caller Caller, event i
 	return receipt, err
 }
 
-// mayEnd reports whether an event may end somebody's employment.
-func mayEnd(event identity.Event) bool {
+// mayEnd reports whether an event may end somebody's employment now. A contract's end in months, which each contractor's
+// joining tells, is not urgent.
+func mayEnd(event identity.Event, now time.Time) bool {
 	_, immediate := event.Patch["immediate"]
-	_, lastDay := event.Patch["lastDay"]
-	_, endDate := event.Patch["endDate"]
-	return event.Type == identity.WorkerLeft || event.Type == identity.WorkerRescinded || immediate || lastDay || endDate
+	tomorrow := now.AddDate(0, 0, 1).Format(time.DateOnly) // wherever the person works
+	ends := func(field string) bool {
+		day := event.Patch.Text(field)
+		return day != "" && day <= tomorrow
+	}
+	return event.Type == identity.WorkerLeft || event.Type == identity.WorkerRescinded || immediate || ends("lastDay") || ends("endDate")
 }
 
 // acceptance is one event on its way into the rows.

@@ -62,6 +62,7 @@ const (
 	oneCase = `{"id":"c1","source":"hr","employeeId":"E9","candidates":["i1"],"rule":"same-name","openedAt":"2026-03-01T10:00:00Z"`
 	someone = `{"id":"i1","state":"active","settled":true,"employeeId":"E1","userName":"mueller","displayName":"Jörg Ǻlund","department":"Sales","workerType":"employee"`
 	oneOp   = `{"id":"o1","identityId":"i1","target":"crm","action":"disable","status":"failed","tier":1,"requestedAt":"2026-03-01T10:00:00Z","attempts":3,"errorCode":"invalid","errorDetail":"userName is taken"}`
+	bossID  = "91b2f4c0-6f0e-4f57-9d0e-0a8a3c1f5d11"
 	health  = `{"name":"crm","connector":"scim","health":"down","since":"2026-03-01T10:00:00Z","reason":"attempts","blocked":12}`
 )
 
@@ -78,6 +79,8 @@ func TestReadingAndMending(t *testing.T) {
 		{"identities", []string{"identity", "list", "--department", "R&D", "--search", "mü", "--limit", "2"},
 			"GET /v1/identities?department=R%26D&limit=2&q=m%C3%BC", `{"items":[` + someone + `}]}`,
 			[]string{"E1        Jörg Ǻlund  mueller    Sales       employee  active  yes      i1"}, nil},
+		{"reports", []string{"identity", "list", "--manager", bossID}, "GET /v1/identities?limit=100&manager=" + bossID, `{"items":[` + someone + `}]}`,
+			[]string{"E1        Jörg Ǻlund"}, nil},
 		{"nobody", []string{"identity", "list", "--state", "left"}, "GET /v1/identities?limit=100&state=left", `{"items":[]}`, []string{"nobody"}, nil},
 		{"identity", []string{"identity", "show", "a/b"}, "GET /v1/identities/a%2Fb", someone + `,"workflowId":"identity/acme/i1","mail":"",
 			"accounts":[{"target":"crm","state":"active","outcome":"applied","nativeId":"n-7","verifiedAt":"2026-03-01T10:00:00Z"}],
@@ -107,6 +110,11 @@ func TestReadingAndMending(t *testing.T) {
 		{"report", []string{"report", "lifecycle", "--since", "2026-01-31T00:00:00Z"}, "GET /v1/reports/lifecycle?since=2026-01-31T00%3A00%3A00Z",
 			`{"timeToProvision":{"count":3,"p50":0.25,"p99":75,"max":80.4},"timeToDeprovision":{"count":0,"open":2},"targets":[{"target":"crm","created":5,"disabled":1}],"openOperations":{"failed":4,"stuck":0}}`,
 			[]string{"provision    250 ms  1m15s  1m20s       3         0", "deprovision                             0         2", "crm           5        0        0         1", "failed           4"}, []string{"stuck"}},
+		{"progress", []string{"report", "progress"}, "GET /v1/progress", `{"unsettled":1,"outbox":7}`,
+			[]string{"1 person is unsettled: something is left to do for them, or to wait for\n7 pokes wait to be handed to Temporal\n"}, nil},
+		{"quiet", []string{"report", "progress"}, "GET /v1/progress", `{"unsettled":0,"outbox":0}`, []string{"all is quiet: nothing is left to do for anybody\n"}, nil},
+		{"organization", []string{"org", "list"}, "GET /v1/organizations", `{"items":[{"id":"acme","name":"Acme Ltd","createdAt":"2026-03-01T10:00:00Z","policyVersion":3}]}`,
+			[]string{"acme  Acme Ltd       3  "}, nil},
 		{"recover", []string{"recover", "--yes"}, "POST /v1/recovery", `{"identities":1}`, []string{"held: 1 person is looked at again"}, nil},
 		{"release", []string{"recover", "--release", "--yes"}, "POST /v1/recovery/release", `{"id":"acme"}`, []string{"released: every identity is looked at again"}, nil},
 	} {
@@ -171,6 +179,7 @@ func TestClientErrors(t *testing.T) {
 		{[]string{"explain", "nobody"}, 1, "tenure: the test has no answer to GET /v1/identities/nobody/explain\n"},
 		{[]string{"operation", "list", "--status", "odd"}, 2, `--status is "odd": it must be one of requested,`},
 		{[]string{"identity", "list", "--state", "gone"}, 2, `--state is "gone": it must be one of staged,`},
+		{[]string{"identity", "list", "--manager", "E1"}, 2, `--manager is "E1": it must be an identity's id`},
 		{[]string{"identity", "list", "--limit", "-1"}, 2, "--limit is -1"},
 		{[]string{"case", "resolve", "c1"}, 2, "needs either --link IDENTITY or --keep-apart"},
 		{[]string{"case", "resolve", "c1", "--link", "i1", "--keep-apart"}, 2, "needs either"},

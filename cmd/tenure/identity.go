@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/tenurehq/tenure/internal/apiclient"
@@ -20,7 +21,7 @@ func newIdentityCommand(a *app) *cobra.Command {
 var identityStates = []string{"staged", "active", "suspended", "leaving", "left"}
 
 func newIdentityListCommand(a *app) *cobra.Command {
-	var state, department, workerType, userName, employeeID, target, search string
+	var state, department, workerType, userName, employeeID, manager, target, search string
 	var limit int
 	c := &cobra.Command{
 		Use:   "list",
@@ -32,10 +33,13 @@ func newIdentityListCommand(a *app) *cobra.Command {
 			if state != "" && !slices.Contains(identityStates, state) {
 				return usagef("--state is %q: it must be one of %s", state, strings.Join(identityStates, ", "))
 			}
+			if manager != "" && uuid.Validate(manager) != nil {
+				return usagef("--manager is %q: it must be an identity's id, as `tenure identity list` shows it", manager)
+			}
 			return list[apiclient.Identity]{
 				path: "/v1/identities", paged: true, limit: limit,
 				query: url.Values{"state": {state}, "department": {department}, "workerType": {workerType}, "userName": {userName},
-					"employeeId": {employeeID}, "target": {target}, "q": {search}},
+					"employeeId": {employeeID}, "manager": {manager}, "target": {target}, "q": {search}},
 				columns: []string{"employee", "name", "user name", "department", "kind", "state", "settled", "id"},
 				row: func(i apiclient.Identity) []any {
 					return []any{i.EmployeeID, i.DisplayName, i.UserName, i.Department, i.WorkerType, i.State, yesNo(i.Settled), i.ID}
@@ -51,6 +55,7 @@ func newIdentityListCommand(a *app) *cobra.Command {
 	flags.StringVar(&workerType, "worker-type", "", "only those of a kind, such as contractor")
 	flags.StringVar(&userName, "user-name", "", "only the one with this user name")
 	flags.StringVar(&employeeID, "employee-id", "", "only those with this employee id")
+	flags.StringVar(&manager, "manager", "", "only those who report to the person whose identity has this id")
 	flags.StringVar(&target, "target", "", "only those with an account in a target")
 	flags.StringVar(&search, "search", "", "only those whose name, mail address or user name begins so")
 	return c

@@ -33,7 +33,8 @@ func newImportCommand(a *app) *cobra.Command {
 		Short: "Send a file of workers, CSV or JSON lines, as events",
 		Long: `Sends each row of a file as an event. A CSV file names the fields of the record in its first row (employeeId,
 givenName, department, startDate, …, custom.<key>); a file of JSON lines has a record or a CloudEvent a line. A row is a
-worker.changed unless its column "type" says otherwise: it makes unknown people known and changes known ones.
+worker.changed unless its column "type" says otherwise: it makes unknown people known and changes known ones. Of several
+rows about one person the last one counts, unless they give a time or a sequence.
 
 Sending a file again changes nothing, so an import that was interrupted is simply run again. Rows that are refused are
 reported by line, the others are taken; the exit code is then 1.`,
@@ -75,8 +76,8 @@ type importing struct {
 	lines   []int // parallel to events
 	types   map[string]int
 	effects map[string]int
-	cases   int // events that wait until somebody says who the person is
-	refused []refusedRow
+	cases   int          // events that wait until somebody says who the person is
+	refused []refusedRow // by line, once all are known
 }
 
 // refusedRow is a row that was not taken.
@@ -160,6 +161,8 @@ func (i *importing) send(ctx context.Context, client *apiclient.Client, batch in
 			i.note(i.lines[index], results[n])
 		}
 	})
+	// The answers came batch by batch, after what the file itself got wrong.
+	slices.SortFunc(i.refused, func(a, b refusedRow) int { return cmp.Compare(a.Line, b.Line) })
 	if err != nil {
 		bar.clear()
 		i.printRefused()
@@ -197,7 +200,6 @@ func (i *importing) note(line int, r apiclient.Result) {
 const shownRefused = 100
 
 func (i *importing) printRefused() {
-	slices.SortStableFunc(i.refused, func(a, b refusedRow) int { return cmp.Compare(a.Line, b.Line) })
 	if i.json {
 		return
 	}

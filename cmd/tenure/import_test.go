@@ -136,6 +136,42 @@ func TestImportThatCannotGoOn(t *testing.T) {
 	require.Contains(t, r.errOut, "of different releases; 0 of 40 were answered: run the command again")
 }
 
+func TestImportTakesAPersonsRowsInTheirOrder(t *testing.T) {
+	t.Parallel()
+	env := withAPI(t)
+	text := "employeeId,type\n"
+	const each = 20
+	for i := range each {
+		text += fmt.Sprintf("L%d,joined\nJ%d,left\nL%d,left\nJ%d,joined\n", i, i, i, i)
+	}
+	file := filepath.Join(t.TempDir(), "moves.csv")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	first := tenure(t, env, "import", file, "--source", "urn:acme:hr", "--json")
+	require.Zero(t, first.code, first.errOut)
+	require.Equal(t, first, tenure(t, env, "import", file, "--source", "urn:acme:hr", "--json"), "sent again it is a repetition")
+
+	var people struct {
+		Items []apiclient.Identity `json:"items"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(ok(t, env, "identity", "list", "--state", "active", "--limit", "0", "--json")), &people))
+	require.Len(t, people.Items, each)
+	for _, i := range people.Items {
+		require.Equal(t, "J", i.EmployeeID[:1], "whose last row says that they joined")
+	}
+}
+
+func TestImportListsRefusedRowsByLine(t *testing.T) {
+	t.Parallel()
+	_, env := newFakeAPI(t, map[string]string{"POST /v1/events": `{"results":[{"eventId":"x","error":{"title":"Bad Request","status":400,"detail":"relationshipId: required"}}]}`})
+	r := tenure(t, env, "import", workersFile(t, 1, "X1,A,B,C,2026-13-01,Europe/Berlin,"), "--json")
+	require.Equal(t, 1, r.code)
+	var answer struct{ Refused []refusedRow }
+	require.NoError(t, json.Unmarshal([]byte(r.out), &answer))
+	require.Len(t, answer.Refused, 2)
+	require.Equal(t, refusedRow{Line: 2, Error: "relationshipId: required"}, answer.Refused[0], "the one that Tenure refused comes before the one that was never sent")
+	require.Equal(t, 3, answer.Refused[1].Line)
+}
+
 func TestImportCountsOpenCases(t *testing.T) {
 	t.Parallel()
 	_, env := newFakeAPI(t, map[string]string{"POST /v1/events": `{"results":[{"eventId":"x","effect":"none","caseId":"c1"}]}`})

@@ -36,7 +36,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		"GET /v1/operations?limit=100": `{"items":[]}`, "POST /v1/operations/o1/retry": `{"operationId":"o1"}`,
 		"GET /v1/targets": `{"items":[]}`, "POST /v1/targets/crm/pause": health, "POST /v1/targets/crm/resume": health,
 		"GET /v1/cases": `{"items":[]}`, "GET /v1/cases/c1": `{"id":"c1"}`, "POST /v1/cases/c1/resolve": `{"caseId":"c1"}`,
-		"GET /v1/reports/lifecycle": `{}`, "POST /v1/recovery": `{"identities":1}`,
+		"GET /v1/reports/lifecycle": `{}`, "GET /v1/progress": `{}`, "POST /v1/recovery": `{"identities":1}`,
 		"POST /v1/events": `{"results":[{"eventId":"x","effect":"join"}]}`,
 	})
 	maps.Copy(env, migrated(t))
@@ -72,6 +72,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		"case show":        {env, []string{"c1"}},
 		"case resolve":     {env, []string{"c1", "--keep-apart"}},
 		"report lifecycle": {env, nil},
+		"report progress":  {env, nil},
 		"recover":          {env, []string{"--yes"}},
 	}
 	require.ElementsMatch(t, commandsBelow(newRootCommand(&app{env: env})), append(slices.Collect(maps.Keys(calls)), serving...))

@@ -88,6 +88,7 @@ func TestUsage(t *testing.T) {
 		{"unknown scope", []string{"token", "create", "--org", "a", "--name", "x", "--scope", "root"}, 2, `--scope is "root": it must be hr, read, admin, scim`},
 		{"bad lifetime", []string{"token", "create", "--org", "a", "--name", "x", "--scope", "hr", "--expires", "soon"}, 2, `--expires is "soon"`},
 		{"no database", []string{"org", "list"}, 1, "tenure: DATABASE_URL is not set: set it to"},
+		{"neither a database nor a token", []string{"org", "list"}, 1, "or ask a running Tenure: no token: set TENURE_TOKEN or TENURE_ADMIN_TOKEN"},
 		{"no database to migrate", []string{"migrate"}, 1, "TENURE_OWNER_DATABASE_URL"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

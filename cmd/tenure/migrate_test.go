@@ -108,6 +108,27 @@ func TestOrganizations(t *testing.T) {
 	require.Equal(t, "Ačmé Łtd", organizations[0].Name)
 }
 
+// Who holds a token alone sees the organization of the token, as the machine's operator sees all.
+func TestOrganizationOfAToken(t *testing.T) {
+	t.Parallel()
+	env := withAPI(t)
+	ok(t, env, "org", "create", "beta")
+	read := func(env environ) (organizations []organizationRow) {
+		require.NoError(t, json.Unmarshal([]byte(ok(t, env, "org", "list", "--json")), &organizations))
+		return organizations
+	}
+	all := read(env)
+	require.Len(t, all, 2, "the database goes first")
+	delete(env, "DATABASE_URL")
+	require.Equal(t, all[:1], read(env))
+	require.Equal(t, "acme", all[0].ID)
+
+	env["TENURE_TOKEN"] = "wrong"
+	r := tenure(t, env, "org", "list")
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.errOut, "Tenure does not accept the token")
+}
+
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	env := migrated(t)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tenurehq/tenure/internal/config"
 	"github.com/tenurehq/tenure/internal/identity"
 	"github.com/tenurehq/tenure/internal/store"
 )
@@ -69,7 +70,7 @@ func (a *app) createOrganization(ctx context.Context, id, name string, ifMissing
 	return made, organizationRow(organization), err
 }
 
-// organizationRow is an organization as `org list` prints it.
+// organizationRow is an organization as `org list` prints it, and as the API does.
 type organizationRow struct {
 	ID            string     `json:"id"`
 	Name          string     `json:"name"`
@@ -81,26 +82,11 @@ type organizationRow struct {
 func newOrgListCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the organizations of the database",
+		Short: "List the organizations of the database, or the token's own",
+		Long: `Lists all organizations of the database that DATABASE_URL names. Without DATABASE_URL it asks a running Tenure, with
+TENURE_URL and a token: a token sees the organization that it is of.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			organizations := []organizationRow{}
-			err := a.withStore(c.Context(), func(s *store.Store) error {
-				ids, err := s.OrganizationIDs(c.Context())
-				if err != nil {
-					return err
-				}
-				for _, id := range ids {
-					err := s.InOrg(c.Context(), id, func(tx *store.Tx) error {
-						o, err := tx.Organization(c.Context())
-						organizations = append(organizations, organizationRow(o))
-						return err
-					})
-					if err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+			organizations, err := a.organizations(c.Context())
 			if err != nil {
 				return err
 			}
@@ -115,4 +101,38 @@ func newOrgListCommand(a *app) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// organizations lists those that the caller may see: all of the database, or that of the token for who has no database.
+func (a *app) organizations(ctx context.Context) ([]organizationRow, error) {
+	if _, noDatabase := config.Database(a.getenv); noDatabase != nil {
+		client, err := a.client(config.ScopeRead)
+		if err != nil {
+			return nil, fmt.Errorf("%w; or ask a running Tenure: %w", noDatabase, err)
+		}
+		var answer struct {
+			Items []organizationRow `json:"items"`
+		}
+		err = client.Get(ctx, "/v1/organizations", nil, &answer)
+		return answer.Items, err
+	}
+	organizations := []organizationRow{}
+	err := a.withStore(ctx, func(s *store.Store) error {
+		ids, err := s.OrganizationIDs(ctx)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			err := s.InOrg(ctx, id, func(tx *store.Tx) error {
+				o, err := tx.Organization(ctx)
+				organizations = append(organizations, organizationRow(o))
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return organizations, err
 }

@@ -16,7 +16,25 @@ import (
 )
 
 func newReportCommand(a *app) *cobra.Command {
-	return newGroupCommand("report", "Measure what was done", newReportLifecycleCommand(a))
+	return newGroupCommand("report", "Measure what was done, and what is left", newReportLifecycleCommand(a), newReportProgressCommand(a))
+}
+
+func newReportProgressCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "progress",
+		Short: "How much is left to do, as after an import or a new policy",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return get(a, c, "/v1/progress", nil, func(p apiclient.Progress) error {
+				if p == (apiclient.Progress{}) {
+					fmt.Fprintln(c.OutOrStdout(), "all is quiet: nothing is left to do for anybody")
+					return nil
+				}
+				fmt.Fprintf(c.OutOrStdout(), "%s unsettled: something is left to do for them, or to wait for\n%d pokes wait to be handed to Temporal\n",
+					people(p.Unsettled, "is", "are"), p.Outbox)
+				return nil
+			})
+		},
+	}
 }
 
 func newReportLifecycleCommand(a *app) *cobra.Command {

@@ -22,13 +22,13 @@ const customPrefix = "custom."
 
 // table is a CSV file of which the first row has been read.
 type table struct {
-	options Options
+	events  *maker
 	comma   rune
 	columns []string // their names as we spell them; empty for a column without a name
 }
 
-func readCSV(lines *lineReader, options Options, yield func(Row) bool) {
-	t := table{options: options}
+func readCSV(lines *lineReader, m *maker, yield func(Row) bool) {
+	t := table{events: m}
 	header := true
 	for {
 		first, text, err := t.nextRecord(lines, header)
@@ -230,7 +230,7 @@ func (t *table) readRow(text string) (blank bool, id string, event json.RawMessa
 			return false, "", nil, identity.InvalidField("custom", "cannot be written as JSON")
 		}
 	}
-	id, event, err = t.options.event(a, record)
+	id, event, err = t.events.event(a, record)
 	return false, id, event, err
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/tenurehq/tenure/internal/identity"
 )
 
-func readJSON(lines *lineReader, options Options, yield func(Row) bool) {
+func readJSON(lines *lineReader, m *maker, yield func(Row) bool) {
 	for {
 		next, err := lines.next()
 		if errors.Is(err, io.EOF) {
@@ -28,7 +28,7 @@ func readJSON(lines *lineReader, options Options, yield func(Row) bool) {
 		if next.long {
 			row.Err = errLong
 		} else {
-			row.ID, row.Event, row.Err = options.object(next.text)
+			row.ID, row.Event, row.Err = m.object(next.text)
 		}
 		if !yield(row) {
 			return
@@ -37,7 +37,7 @@ func readJSON(lines *lineReader, options Options, yield func(Row) bool) {
 }
 
 // object makes the event of one line.
-func (o Options) object(line string) (string, json.RawMessage, error) {
+func (m *maker) object(line string) (string, json.RawMessage, error) {
 	if !utf8.ValidString(line) {
 		return "", nil, identity.Errorf(identity.Invalid, "not UTF-8 text")
 	}
@@ -60,7 +60,7 @@ func (o Options) object(line string) (string, json.RawMessage, error) {
 	if len(problems) > 0 {
 		return a.id, nil, errors.Join(problems...)
 	}
-	return o.event(a, members)
+	return m.event(a, members)
 }
 
 // text is a member of an object that has to be a text.

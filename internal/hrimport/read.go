@@ -25,10 +25,11 @@
 // since nor withdraw their leave. A row that means more says so in its type ("worker.left", or short "left").
 //
 // The default time is the file's own, given by the caller, who had better take when the file was written, not when it is
-// read. The default id is made from the row's content and its time. Importing a file again is therefore idempotent,
-// while a later file counts as a later statement also where a row returns to what it said long before: with an id made
-// from the content alone, a department changed there and back, or a last day withdrawn and set again, would be taken for a
-// repetition and lost.
+// read. Of several rows about one person that take it, each counts as said after the one before: it is a microsecond
+// later. Rows that give a time, or a sequence, are ordered by that. The default id is made from the row's content and its
+// time. Importing a file again is therefore idempotent, while a later row or file counts as a later statement also where it
+// returns to what was said before: with an id made from the content alone, a department changed there and back, or a last
+// day withdrawn and set again, would be taken for a repetition and lost.
 package hrimport
 
 import (
@@ -51,7 +52,7 @@ const MaxRow = 1 << 20
 type Options struct {
 	// Source is the CloudEvents source of the events.
 	Source string
-	// Observed is when the file was written: the time of its events.
+	// Observed is when the file was written: the time of its events. A person's second one is a microsecond later, and so on.
 	Observed time.Time
 }
 
@@ -68,10 +69,11 @@ type Row struct {
 	Err error
 }
 
-// Read reads a file row by row, CSV or JSON lines as its first character says. It holds one row at a time in memory.
+// Read reads a file row by row, CSV or JSON lines as its first character says. It holds one row at a time in memory, and a
+// number for each person.
 func Read(r io.Reader, options Options) iter.Seq[Row] {
 	return func(yield func(Row) bool) {
-		lines := newLineReader(r)
+		lines, m := newLineReader(r), &maker{options, map[string]int{}}
 		first, err := lines.peek()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -79,14 +81,14 @@ func Read(r io.Reader, options Options) iter.Seq[Row] {
 		case err != nil:
 			yield(Row{Line: 1, Err: unreadable(err)})
 		case first == '{':
-			readJSON(lines, options, yield)
+			readJSON(lines, m, yield)
 		case first == '[':
 			yield(Row{Line: 1, Err: identity.Errorf(identity.Invalid,
 				"the file is one JSON array: write one object a line, without brackets around them and commas between them")})
 		case first == 0 || first == 0xFE || first == 0xFF:
 			yield(Row{Line: 1, Err: identity.Errorf(identity.Invalid, "the file is not UTF-8 text: save it as CSV UTF-8")})
 		default:
-			readCSV(lines, options, yield)
+			readCSV(lines, m, yield)
 		}
 	}
 }

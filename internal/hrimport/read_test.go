@@ -1,6 +1,7 @@
 package hrimport_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/tenurehq/tenure/internal/hrimport"
 	"github.com/tenurehq/tenure/internal/identity"
@@ -74,6 +76,25 @@ func TestEventsOfRows(t *testing.T) {
 	require.Equal(t, event{SpecVersion: "1.0", ID: "a", Source: "urn:file", Type: "worker.left", Time: "2026-06-01T08:00:00Z", Sequence: "7",
 		DataContentType: "application/json", Data: map[string]any{"employeeId": "2", "lastDay": "2026-06-30"}}, decode(t, rows[1]))
 	require.Equal(t, "worker.joined", decode(t, rows[2]).Type)
+}
+
+// The time says which of a person's facts was said last, so rows that take the file's own take it in their order.
+func TestTimesOfAPersonsRows(t *testing.T) {
+	t.Parallel()
+	times := func(file string) []string {
+		var times []string
+		for _, row := range read(t, file) {
+			if row.Err == nil {
+				times = append(times, decode(t, row).Time)
+			}
+		}
+		return times
+	}
+	const first, second, third = "2026-06-30T12:00:00Z", "2026-06-30T12:00:00.000001Z", "2026-06-30T12:00:00.000002Z"
+	require.Equal(t, []string{first, second, first, third}, times("employeeId,title\n7,a\n7,b\n8,a\n7,a\n"), "others do not matter")
+	require.Equal(t, []string{first, "2026-01-01T00:00:00Z", second}, times("employeeId,time\n7,\n7,2026-01-01T00:00:00Z\n7,\n"), "nor do rows with a time")
+	require.Equal(t, []string{first, third}, times("employeeId,email\n7,\n7,nobody\n7,\n"), "a row that is refused keeps its place")
+	require.Equal(t, []string{first, second, third}, times(`{"employeeId":"é"}`+"\n"+`{"employeeId":" é"}`+"\n"+`{"employeeId":"e\u0301"}`), "one id, three spellings")
 }
 
 func TestCSV(t *testing.T) {
@@ -193,6 +214,8 @@ func TestIDsMakeAnImportRepeatable(t *testing.T) {
 	require.Equal(t, base, id("employeeId,title\n1,a\n", options), "the same file again")
 	require.Equal(t, base, id("title;employeeId;email\r\n\"a\";1;\r\n", options), "other columns, the same content")
 	require.Equal(t, base, id(`{"title":"a","employeeId":"1"}`, options), "another format, the same content")
+	require.Equal(t, base, id("employeeId,title\n\n1,a\n", options), "another line")
+	require.Equal(t, read(t, "employeeId,title\n1,a\n1,b\n")[1].ID, read(t, "employeeId,title\n2,a\n1,a\n2,b\n1,b\n")[3].ID, "another place among others")
 	later, elsewhere := options, options
 	later.Observed = later.Observed.Add(time.Second)
 	elsewhere.Source = "urn:other"
@@ -207,30 +230,70 @@ func TestIDsMakeAnImportRepeatable(t *testing.T) {
 	}
 }
 
-// A full export imported again, after somebody left, must neither hire them back nor withdraw their leave.
-func TestAFullFileAgainDoesNotHireAnybodyBack(t *testing.T) {
-	t.Parallel()
-	entryOf := func(raw json.RawMessage, at time.Time) identity.Entry {
+// entriesOf are the events of a file's rows, received at one moment.
+func entriesOf(t require.TestingT, file string, o hrimport.Options, received time.Time) []identity.Entry {
+	var entries []identity.Entry
+	for row := range hrimport.Read(strings.NewReader(file), o) {
+		require.NoError(t, row.Err)
 		var e struct {
 			ID, Source, Type string
 			Time             time.Time
 			Data             json.RawMessage
 		}
-		require.NoError(t, json.Unmarshal(raw, &e))
+		require.NoError(t, json.Unmarshal(row.Event, &e))
 		fact, err := identity.ParseEventData(identity.EventType(e.Type), e.Data)
 		require.NoError(t, err)
 		fact.Source, fact.ID, fact.Time = e.Source, e.ID, e.Time
-		return identity.Entry{Event: fact, ReceivedAt: at}
+		entries = append(entries, identity.Entry{Event: fact, ReceivedAt: received})
 	}
+	return entries
+}
+
+// What a file says of somebody last is what counts, whatever ids the rows' content makes.
+func TestTheLastRowOfAPersonCounts(t *testing.T) {
+	t.Parallel()
+	type person struct {
+		state      identity.State
+		department string
+	}
+	states := map[string]identity.State{"joined": identity.StateActive, "left": identity.StateLeft}
+	rapid.Check(t, func(t *rapid.T) {
+		file := "employeeId,type,department\n"
+		want := map[string]person{}
+		rows := rapid.IntRange(1, 20).Draw(t, "rows")
+		for range rows {
+			id := rapid.SampledFrom([]string{"7", "8", "9"}).Draw(t, "employeeId")
+			kind := rapid.SampledFrom([]string{"joined", "left", "changed"}).Draw(t, "type")
+			department := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "department")
+			file += id + "," + kind + "," + department + "\n"
+			want[id] = person{cmp.Or(states[kind], want[id].state, identity.StateActive), department}
+		}
+		received := options.Observed.Add(rapid.SampledFrom([]time.Duration{-time.Minute, 0, identity.Resolution, time.Hour}).Draw(t, "received"))
+		byPerson := map[string][]identity.Entry{}
+		ids := map[string]bool{}
+		for _, entry := range entriesOf(t, file, options, received) {
+			byPerson[entry.EmployeeID] = append(byPerson[entry.EmployeeID], entry)
+			ids[entry.ID] = true
+		}
+		require.Len(t, ids, rows, "rows that say the same again are events of their own")
+		got := map[string]person{}
+		for id, entries := range byPerson {
+			s := identity.Fold("hr", entries, options.Observed.AddDate(0, 0, 1), time.UTC).Situation
+			got[id] = person{s.State, s.Attributes.Department}
+		}
+		require.Equal(t, want, got)
+	})
+}
+
+// A full export imported again, after somebody left, must neither hire them back nor withdraw their leave.
+func TestAFullFileAgainDoesNotHireAnybodyBack(t *testing.T) {
+	t.Parallel()
 	const file = "employeeId,startDate,lastDay,department\n1,2026-01-01,,a\n"
 	for _, leave := range []string{`"lastDay":"2026-07-01"`, `"immediate":true`, `"reason":"x"`} {
 		var entries []identity.Entry
 		for day := range 4 {
 			now := options.Observed.AddDate(0, 0, 2*day)
-			for row := range hrimport.Read(strings.NewReader(file), hrimport.Options{Source: "urn:file", Observed: now}) {
-				require.NoError(t, row.Err)
-				entries = append(entries, entryOf(row.Event, now))
-			}
+			entries = append(entries, entriesOf(t, file, hrimport.Options{Source: "urn:file", Observed: now}, now)...)
 			if day == 1 {
 				left, err := identity.ParseEventData(identity.WorkerLeft, []byte(`{"employeeId":"1",`+leave+`}`))
 				require.NoError(t, err)

@@ -37,27 +37,32 @@ type cloudEvent struct {
 // about is what a row says of its event; each may be empty.
 type about struct{ kind, id, time, sequence string }
 
+// maker makes the events of one file's rows.
+type maker struct {
+	Options
+	timeless map[string]int // how many rows without a time each employeeId has had
+}
+
 // event makes the event of a row: what it says of the event, and its record.
-func (o Options) event(a about, record map[string]json.RawMessage) (string, json.RawMessage, error) {
+func (m *maker) event(a about, record map[string]json.RawMessage) (string, json.RawMessage, error) {
 	data, err := json.Marshal(record) // its keys come out sorted: the order of the columns does not matter
 	if err != nil {
 		return "", nil, identity.Errorf(identity.Invalid, "the record is not valid JSON")
 	}
-	e := cloudEvent{SpecVersion: "1.0", ID: a.id, Source: o.Source, Type: eventType(a.kind), Sequence: a.sequence,
+	e := cloudEvent{SpecVersion: "1.0", ID: a.id, Source: m.Source, Type: eventType(a.kind), Sequence: a.sequence,
 		DataContentType: "application/json", Data: data}
+	fact, wrong := identity.ParseEventData(identity.EventType(e.Type), data)
 	var problems []error
-	at := o.Observed
-	if a.time != "" {
-		if at, err = time.Parse(time.RFC3339, a.time); err != nil {
-			problems = append(problems, notAnInstant())
-		}
+	at, err := m.timeOf(a.time, fact.EmployeeID)
+	if err != nil {
+		problems = append(problems, err)
 	}
 	e.Time = at.UTC().Format(time.RFC3339Nano)
 	if e.ID == "" {
 		e.ID = contentID(e)
 	}
-	if _, err := identity.ParseEventData(identity.EventType(e.Type), data); err != nil {
-		problems = append(problems, byColumn(err)...)
+	if wrong != nil {
+		problems = append(problems, byColumn(wrong)...)
 	}
 	if len(problems) > 0 {
 		return e.ID, nil, errors.Join(problems...)
@@ -67,6 +72,22 @@ func (o Options) event(a about, record map[string]json.RawMessage) (string, json
 		return e.ID, nil, identity.Errorf(identity.Invalid, "the event cannot be written as JSON")
 	}
 	return e.ID, raw, nil
+}
+
+// timeOf is the time of a person's row. Of rows that give none, each is later than the person's last one by the least
+// that Tenure can tell apart: else their ids, which say nothing, would decide which counts. Only the person's own rows
+// matter, so that the times stay next to the file's, and rows added about others leave the ids as they are.
+func (m *maker) timeOf(text, employeeID string) (time.Time, error) {
+	if text == "" {
+		place := m.timeless[employeeID]
+		m.timeless[employeeID]++
+		return m.Observed.Add(time.Duration(place) * identity.Resolution), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, notAnInstant()
+	}
+	return at, nil
 }
 
 func notAnInstant() error {

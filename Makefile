@@ -9,28 +9,40 @@ BIN := $(CURDIR)/.run/bin
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Go says itself whether it will do for go.mod: one that is too old fetches another, which is shown, unless GOTOOLCHAIN=local.
+go_problem = $(shell command -v go >/dev/null || { echo "go is not in PATH"; exit; }; \
+	said=$$(go list -m 2>&1 | sed -e '/^go: downloading /{w /dev/stderr' -e 'd;}') || echo "$$said")
+go_version = $(shell awk '$$1 == "go" {print $$2}' go.mod)
+
+# An error of make's own is one line; that of a command would be followed by make's.
+refuse_go = $(if $1,$(error Go $(go_version) or newer is needed ($1): get it from https://go.dev/dl and put its bin folder in PATH))
+
+.PHONY: go
+go:
+	@$(call refuse_go,$(go_problem))
+
 .PHONY: run
-run: ## set up and start everything on this machine, until Ctrl-C
+run: go ## set up and start everything on this machine, until Ctrl-C
 	@$(LOCAL) run
 
 .PHONY: up
-up: ## the same, in the background
+up: go ## the same, in the background
 	@$(LOCAL) up
 
 .PHONY: down
-down: ## stop what runs in the background
+down: go ## stop what runs in the background
 	@$(LOCAL) down
 
 .PHONY: clean
-clean: ## stop everything and delete its state
+clean: go ## stop everything and delete its state
 	@$(LOCAL) clean
 
 .PHONY: build
-build: ## build the tenure binary into .run/bin
+build: go ## build the tenure binary into .run/bin
 	go build -o $(BIN)/tenure ./cmd/tenure
 
 .PHONY: test
-test: ## run all tests, against a real Postgres and a real Temporal of their own
+test: go ## run all tests, against a real Postgres and a real Temporal of their own
 	@$(LOCAL) test --volatile -- go test -timeout=40m -parallel=4 ./...
 
 # The engine takes one target of one package at a time. A number of inputs and not a time: at the end of a time the engine may
@@ -38,7 +50,7 @@ test: ## run all tests, against a real Postgres and a real Temporal of their own
 FUZZTIME := 10000x
 
 .PHONY: fuzz
-fuzz: ## let the fuzzing engine look for inputs that break what reads them; FUZZTIME=10m and more
+fuzz: go ## let the fuzzing engine look for inputs that break what reads them; FUZZTIME=10m and more
 	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package: $$target"; \
@@ -47,15 +59,15 @@ fuzz: ## let the fuzzing engine look for inputs that break what reads them; FUZZ
 	done
 
 .PHONY: soak
-soak: ## run the end-to-end tests at full scale (hours)
+soak: go ## run the end-to-end tests at full scale (hours)
 	@TENURE_KILLS=100 TENURE_MODEL_RUNS=20000 $(LOCAL) test -- go test -count=1 -p=1 -timeout=120m -tags=soak -run='Soak|Kill|Protocol' ./e2e/...
 
 .PHONY: bench
-bench: ## measure, against the baselines; BENCH='--quick' and more: go run ./bench -h
+bench: go ## measure, against the baselines; BENCH='--quick' and more: go run ./bench -h
 	@$(LOCAL) test -- go run ./bench $(BENCH)
 
 .PHONY: lint
-lint: ## check style, import directions, workflow determinism and known vulnerabilities
+lint: go ## check style, import directions, workflow determinism and known vulnerabilities
 	@echo "building the linters (minutes, the first time)"
 	@go -C deploy/tools/lint build -o $(BIN)/ tool
 	@$(BIN)/golangci-lint run ./...

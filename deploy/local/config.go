@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"go.temporal.io/sdk/contrib/envconfig"
 
 	"github.com/tenurehq/tenure/deploy/local/stack"
 )
@@ -33,7 +36,9 @@ type Config struct {
 	// ExternalTemporal says that TEMPORAL_ADDRESS, TEMPORAL_PROFILE or TEMPORAL_CONFIG_FILE names an existing cluster,
 	// which is used instead of a local server and UI. Tenure reads these and the other TEMPORAL_* variables itself.
 	ExternalTemporal bool
-	TemporalAddress  string // TEMPORAL_ADDRESS
+	TemporalAddress  string // TEMPORAL_ADDRESS; what the profile says once findTemporal has looked
+	TemporalProfile  string // TEMPORAL_PROFILE
+	TemporalFile     string // TEMPORAL_CONFIG_FILE, as an absolute path
 	Namespace        string // TEMPORAL_NAMESPACE (tenure)
 	ServeRole        string // TENURE_SERVE_ROLE (tenure): the login of tenure serve
 }
@@ -51,11 +56,18 @@ func readConfig(getenv func(string) string) (Config, error) {
 	}
 	c := Config{
 		Root: root, RunDir: value("TENURE_RUN_DIR", filepath.Join(root, ".run")), Bin: filepath.Join(root, ".run", "bin"),
-		DatabaseURL:      getenv("DATABASE_URL"),
-		TemporalAddress:  getenv("TEMPORAL_ADDRESS"),
-		ExternalTemporal: getenv("TEMPORAL_ADDRESS")+getenv("TEMPORAL_PROFILE")+getenv("TEMPORAL_CONFIG_FILE") != "",
+		DatabaseURL:     getenv("DATABASE_URL"),
+		TemporalAddress: getenv("TEMPORAL_ADDRESS"),
+		TemporalProfile: getenv("TEMPORAL_PROFILE"),
+		TemporalFile:    getenv("TEMPORAL_CONFIG_FILE"),
 
 		Namespace: value("TEMPORAL_NAMESPACE", "tenure"), ServeRole: value("TENURE_SERVE_ROLE", "tenure"),
+	}
+	c.ExternalTemporal = c.TemporalAddress+c.TemporalProfile+c.TemporalFile != ""
+	if c.TemporalFile != "" {
+		if c.TemporalFile, err = filepath.Abs(c.TemporalFile); err != nil {
+			return Config{}, err
+		}
 	}
 	if c.RunDir, err = filepath.Abs(c.RunDir); err != nil {
 		return Config{}, err
@@ -92,6 +104,24 @@ func (c *Config) forgetOwn(secret string) {
 	if err == nil && c.TemporalAddress == address(c.TemporalPort) {
 		c.TemporalAddress, c.ExternalTemporal = "", false
 	}
+}
+
+// findTemporal fills in the address of a Temporal elsewhere when a profile says it, by the rules of Temporal's tools: a
+// variable goes before the profile. An empty variable is none here, as it is for all other settings.
+func (c *Config) findTemporal() error {
+	if !c.ExternalTemporal {
+		return nil
+	}
+	const local = "without TEMPORAL_ADDRESS, TEMPORAL_PROFILE and TEMPORAL_CONFIG_FILE a local Temporal is used"
+	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{
+		ConfigFilePath: c.TemporalFile, ConfigFileProfile: c.TemporalProfile, DisableEnv: true})
+	if err != nil {
+		return fmt.Errorf("read Temporal's configuration: %w; %s", err, local)
+	}
+	if c.TemporalAddress = cmp.Or(c.TemporalAddress, profile.Address); c.TemporalAddress == "" {
+		return errors.New("TEMPORAL_PROFILE and TEMPORAL_CONFIG_FILE lead to no address: set it in the profile, or in TEMPORAL_ADDRESS; " + local)
+	}
+	return nil
 }
 
 // needsPostgres: a local Temporal keeps its data in a local Postgres, also when Tenure's own database is elsewhere.

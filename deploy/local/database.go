@@ -72,8 +72,9 @@ func checkOwner(ctx context.Context, conn *pgx.Conn) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("look at the login of DATABASE_URL: %w", err)
-	case version < 15:
-		return fmt.Errorf("the Postgres of DATABASE_URL is version %d: Tenure needs 15 or newer", version)
+	case version < stack.OldestPostgres:
+		return fmt.Errorf("the Postgres of DATABASE_URL is version %d: Tenure needs %d or newer; name another, or unset it to "+
+			"use a local one", version, stack.OldestPostgres)
 	case super:
 		return fmt.Errorf("DATABASE_URL logs in as %s, whom row level security does not bind; make a login for it: %s",
 			user, ownerSQL)

@@ -86,9 +86,10 @@ func buildTools(ctx context.Context, config Config, r report) error {
 	})
 }
 
-// installPostgres installs Debian's package when there is no Postgres and this user may.
-func installPostgres(ctx context.Context, r report) error {
-	_, err := stack.PostgresBin()
+// installPostgres installs Debian's package when there is no Postgres and this user may; find is stack.PostgresBin. One that is
+// too old is left alone: somebody put it there, and what Debian would install beside it may be no newer.
+func installPostgres(ctx context.Context, r report, find func(context.Context) (string, error)) error {
+	_, err := find(ctx)
 	if !errors.Is(err, stack.ErrNoPostgres) {
 		return err
 	}
@@ -97,15 +98,23 @@ func installPostgres(ctx context.Context, r report) error {
 		return err
 	}
 	return r.step("installing PostgreSQL with apt-get", func() error {
-		for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "postgresql"}} {
-			run := exec.CommandContext(ctx, apt, args...)
-			run.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-			if output, err := run.CombinedOutput(); err != nil {
-				return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, output)
-			}
+		if err := installDebians(ctx, apt); err != nil {
+			return err
 		}
-		return nil
+		_, err := find(ctx) // an old Debian's is an old one
+		return err
 	})
+}
+
+func installDebians(ctx context.Context, apt string) error {
+	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "postgresql"}} {
+		run := exec.CommandContext(ctx, apt, args...)
+		run.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if output, err := run.CombinedOutput(); err != nil {
+			return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, output)
+		}
+	}
+	return nil
 }
 
 // dataFolder is where Postgres keeps its data: within dir, or outside when its user cannot reach that. The place is

@@ -66,6 +66,82 @@ func TestATemporalElsewhereIsNamedByAnyOfThreeVariables(t *testing.T) {
 	}
 }
 
+// profiles writes a configuration file of Temporal's.
+func profiles(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "temporal.toml")
+	require.NoError(t, os.WriteFile(file, []byte(`
+[profile.default]
+address = "default.example.com:7233"
+[profile.cloud]
+address = "cloud.example.com:7233"
+namespace = "prod.a1b2"
+api_key = "k"
+[profile.bare]
+namespace = "n"
+`), 0o600))
+	return file
+}
+
+func TestTheAddressOfATemporalElsewhereIsWhatItsToolsWouldTake(t *testing.T) {
+	t.Parallel()
+	file := profiles(t)
+	for _, test := range []struct {
+		environment map[string]string
+		want        string
+	}{
+		{map[string]string{"TEMPORAL_CONFIG_FILE": file}, "default.example.com:7233"},
+		{map[string]string{"TEMPORAL_CONFIG_FILE": file, "TEMPORAL_PROFILE": "cloud"}, "cloud.example.com:7233"},
+		{map[string]string{"TEMPORAL_CONFIG_FILE": file, "TEMPORAL_PROFILE": "cloud", "TEMPORAL_ADDRESS": "a:1"}, "a:1"},
+		{map[string]string{"TEMPORAL_CONFIG_FILE": file, "TEMPORAL_PROFILE": "bare", "TEMPORAL_ADDRESS": "a:1"}, "a:1"},
+		{map[string]string{"TEMPORAL_CONFIG_FILE": filepath.Join(t.TempDir(), "absent"), "TEMPORAL_ADDRESS": "a:1"}, "a:1"},
+		{nil, ""},
+	} {
+		config, err := readConfig(environment(test.environment))
+		require.NoError(t, err)
+		require.NoError(t, config.findTemporal(), test.environment)
+		require.Equal(t, test.want, config.TemporalAddress, test.environment)
+		p := &product{config: config}
+		p.setEnv(&engine{secret: "secret"})
+		require.Contains(t, p.env, envPair{"TEMPORAL_ADDRESS", test.want}, "what tenure.env holds")
+	}
+}
+
+func TestATemporalElsewhereWithoutAnAddressIsRefused(t *testing.T) {
+	t.Parallel()
+	file := profiles(t)
+	broken := filepath.Join(t.TempDir(), "broken.toml")
+	require.NoError(t, os.WriteFile(broken, []byte("[profile"), 0o600))
+	for _, test := range []struct {
+		environment map[string]string
+		want        string
+	}{
+		{map[string]string{"TEMPORAL_CONFIG_FILE": file, "TEMPORAL_PROFILE": "bare"}, "lead to no address"},
+		{map[string]string{"TEMPORAL_CONFIG_FILE": filepath.Join(t.TempDir(), "absent")}, "lead to no address"},
+		{map[string]string{"TEMPORAL_CONFIG_FILE": file, "TEMPORAL_PROFILE": "other"}, "unable to find profile other"},
+		{map[string]string{"TEMPORAL_CONFIG_FILE": file, "TEMPORAL_PROFILE": "other", "TEMPORAL_ADDRESS": "a:1"}, "unable to find profile other"},
+		{map[string]string{"TEMPORAL_CONFIG_FILE": broken}, "read Temporal's configuration: "},
+	} {
+		config, err := readConfig(environment(test.environment))
+		require.NoError(t, err)
+		err = config.findTemporal()
+		require.ErrorContains(t, err, test.want, test.environment)
+		require.ErrorContains(t, err, "a local Temporal is used", "what else to do")
+		require.NotContains(t, err.Error(), "\n")
+	}
+}
+
+// tenure serve runs in another folder than the caller.
+func TestTheFileOfATemporalElsewhereIsFoundFromEverywhere(t *testing.T) {
+	t.Parallel()
+	config, err := readConfig(environment(map[string]string{"TEMPORAL_CONFIG_FILE": "temporal.toml"}))
+	require.NoError(t, err)
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	p := &product{config: config}
+	require.Contains(t, p.environment("postgres://db/x"), "TEMPORAL_CONFIG_FILE="+filepath.Join(here, "temporal.toml"))
+}
+
 func TestAShellThatSourcedTheEnvironmentMeansNoOtherServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -73,6 +73,9 @@ func (p *product) environment(databaseURL string) []string {
 			environ = append(environ, pair.name+"="+pair.value)
 		}
 	}
+	if p.config.ExternalTemporal && p.config.TemporalFile != "" { // not every process runs where the caller did
+		environ = append(environ, "TEMPORAL_CONFIG_FILE="+p.config.TemporalFile)
+	}
 	return append(environ, "DATABASE_URL="+databaseURL, "TEMPORAL_NAMESPACE="+p.config.Namespace,
 		"TENURE_SERVE_ROLE="+p.config.ServeRole, "TENURE_LISTEN="+address(p.config.Port))
 }

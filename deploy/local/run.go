@@ -73,6 +73,9 @@ func startAll(ctx context.Context, config Config, r report, c *children) (*produ
 		return nil, err
 	}
 	config.forgetOwn(e.secret)
+	if err := config.findTemporal(); err != nil {
+		return nil, err
+	}
 	if err := checkPorts(config, stack.PortFree); err != nil {
 		return nil, err
 	}
@@ -83,7 +86,7 @@ func startAll(ctx context.Context, config Config, r report, c *children) (*produ
 		}
 	}
 	if config.needsPostgres() {
-		if err := installPostgres(ctx, r); err != nil {
+		if err := installPostgres(ctx, r, stack.PostgresBin); err != nil {
 			return nil, err
 		}
 	}

@@ -70,7 +70,7 @@ func (s *testStack) start(ctx context.Context, config Config, dir string, r repo
 	if s.engine, err = newEngine(dir, r); err != nil {
 		return err
 	}
-	if err := installPostgres(ctx, r); err != nil {
+	if err := installPostgres(ctx, r, stack.PostgresBin); err != nil {
 		return err
 	}
 	if err := buildTools(ctx, config, r); err != nil {

@@ -9,17 +9,25 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
+// OldestPostgres is the oldest major version that Tenure runs on.
+const OldestPostgres = 15
+
 // ErrNoPostgres is what NewPostgres answers on a machine without the Postgres programs.
-var ErrNoPostgres = errors.New("PostgreSQL 15 or newer is not installed: apt-get install postgresql" +
-	", or set DATABASE_URL to one that runs elsewhere")
+var ErrNoPostgres = fmt.Errorf("PostgreSQL %d or newer is not installed: apt-get install postgresql%s", OldestPostgres, elsewhere)
+
+// elsewhere is what helps a machine that cannot have a Postgres. Both are needed: a local Temporal keeps its data in a local
+// Postgres.
+const elsewhere = "; or set DATABASE_URL and TEMPORAL_ADDRESS to ones that run elsewhere, which `make run` then uses"
 
 // PostgresConfig says where a private Postgres lives.
 type PostgresConfig struct {
@@ -47,7 +55,7 @@ type Postgres struct {
 
 // NewPostgres makes the data folder when there is none. It does not start the server.
 func NewPostgres(ctx context.Context, config PostgresConfig) (*Postgres, error) {
-	bin, err := PostgresBin()
+	bin, err := PostgresBin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -65,21 +73,50 @@ func NewPostgres(ctx context.Context, config PostgresConfig) (*Postgres, error) 
 	return p, p.dropStalePID()
 }
 
-// PostgresBin is the folder of the Postgres programs: the newest of Debian's, else that of pg_ctl in PATH.
-func PostgresBin() (string, error) {
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
+// PostgresBin is the folder of the Postgres programs: the newest of Debian's, else that of pg_ctl in PATH. Its error is
+// ErrNoPostgres when there is none, and another when there are only some that are too old.
+func PostgresBin(ctx context.Context) (string, error) { return postgresBin(ctx, "/usr/lib/postgresql") }
+
+// postgresBin looks in a folder like Debian's, which has one of each version, and in PATH.
+func postgresBin(ctx context.Context, debian string) (string, error) {
+	found, _ := filepath.Glob(filepath.Join(debian, "*", "bin", "pg_ctl"))
 	sort.Slice(found, func(i, j int) bool { return debianVersion(found[i]) > debianVersion(found[j]) })
-	if len(found) > 0 {
-		return filepath.Dir(found[0]), nil
+	if path, err := exec.LookPath("pg_ctl"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return "", err
+		}
+		if !slices.Contains(found, path) {
+			found = append(found, path)
+		}
 	}
-	path, err := exec.LookPath("pg_ctl")
-	if err != nil {
+	if len(found) == 0 {
 		return "", ErrNoPostgres
 	}
-	if path, err = filepath.EvalSymlinks(path); err != nil {
-		return "", err
+	var old []string
+	for _, program := range found {
+		version, err := postgresVersion(ctx, program)
+		if err != nil {
+			return "", err
+		}
+		if version >= OldestPostgres {
+			return filepath.Dir(program), nil
+		}
+		old = append(old, fmt.Sprintf("%d in %s", version, filepath.Dir(program)))
 	}
-	return filepath.Dir(path), nil
+	return "", fmt.Errorf("PostgreSQL is too old (%s): install %d or newer (https://www.postgresql.org/download)%s",
+		strings.Join(old, ", "), OldestPostgres, elsewhere)
+}
+
+// postgresVersion is the major version of a pg_ctl.
+func postgresVersion(ctx context.Context, program string) (version int, err error) {
+	output, err := exec.CommandContext(ctx, program, "--version").CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("%s --version: %w\n%s", program, err, output)
+	}
+	if _, err := fmt.Sscanf(string(output), "pg_ctl (PostgreSQL) %d", &version); err != nil {
+		return 0, fmt.Errorf("%s --version answers %q", program, output)
+	}
+	return version, nil
 }
 
 // debianVersion is 15 for /usr/lib/postgresql/15/bin/pg_ctl, 0 for what is no number.
@@ -96,7 +133,8 @@ func PostgresUser() (*syscall.Credential, error) {
 	}
 	account, err := user.Lookup("postgres")
 	if err != nil {
-		return nil, fmt.Errorf("postgres refuses to run as root, and there is no user postgres to run it as: %w", err)
+		return nil, fmt.Errorf("postgres refuses to run as root, and there is no user postgres to run it as: "+
+			"make one (adduser --system --group postgres), or be another user than root: %w", err)
 	}
 	uid, err := strconv.ParseUint(account.Uid, 10, 32)
 	if err != nil {

@@ -75,7 +75,8 @@ func Build(ctx context.Context, dir, pkg, program string) error {
 	build.Dir = dir
 	if output, err := build.CombinedOutput(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
-			return errors.New("go is not in PATH: install Go 1.26 (https://go.dev/dl) and put its bin folder there")
+			return fmt.Errorf("go is not in PATH: install Go %s or newer (https://go.dev/dl) and put its bin folder there",
+				strings.TrimPrefix(runtime.Version(), "go"))
 		}
 		return fmt.Errorf("go build %s in %s: %w\n%s", pkg, dir, err, strings.TrimSpace(string(output)))
 	}

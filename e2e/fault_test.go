@@ -29,7 +29,7 @@ func TestEveryFaultAtTenPercent(t *testing.T) {
 		connectortest.Latency(300 * time.Millisecond),
 		connectortest.Hang(),
 		connectortest.DelayedEffect(time.Second),
-		connectortest.LateEffect(3*time.Second),
+		connectortest.LateEffect(3 * time.Second),
 		connectortest.Rubbish("<html>not what you asked for</html>"),
 	}
 	for i, name := range targetNames {

@@ -31,7 +31,7 @@ func TestANewPolicyDoesWhatItsPreviewSays(t *testing.T) {
 
 	text := w.policyText(settings{})
 	for _, change := range [][2]string{
-		{"person.department == \"Sales\"", "person.department == \"Legal\""},      // one department's groups to another
+		{"person.department == \"Sales\"", "person.department == \"Legal\""},        // one department's groups to another
 		{"accounts: [crm, desk, wiki], roles: [everyone]", "accounts: [crm, desk]"}, // wiki by the departments' roles alone
 	} {
 		require.Contains(t, text, change[0])

@@ -185,6 +185,7 @@ func killWhileTheSamplePlays(t *testing.T, kills int) {
 	for n, each := range drawn(random, victims(t, a.api, a.worker, temporal, pg), kills) {
 		// The pause is the random moment; what is under way then is for chance to choose.
 		time.Sleep(time.Duration(500+random.IntN(5000)) * time.Millisecond)
+		require.Empty(t, played, "the sample still plays")
 		t.Logf("kill %d: %s", n+1, each.name)
 		each.kill()
 	}

@@ -35,9 +35,9 @@ func TestEveryFaultAtTenPercent(t *testing.T) {
 	for i, name := range targetNames {
 		var rules []connectortest.Rule
 		for n, fault := range faults {
-			// Each strikes once in each target, whatever chance does.
-			rules = append(rules, connectortest.Rule{Path: "/(Users|Groups)", Nth: 5 + 7*n, Fault: fault})
-			rules = append(rules, connectortest.Rule{Path: "/(Users|Groups)", Probability: 0.1 / float64(len(faults)), Fault: fault})
+			rules = append(rules,
+				connectortest.Rule{Path: "/(Users|Groups)", Nth: 5 + 7*n, Fault: fault}, // once, whatever chance does
+				connectortest.Rule{Path: "/(Users|Groups)", Probability: 0.1 / float64(len(faults)), Fault: fault})
 		}
 		w.systems[name].proxy.SetSeed(uint64(i) + 7)
 		w.systems[name].proxy.SetRules(rules...)

@@ -219,3 +219,54 @@ func TestReportMeasuresTimes(t *testing.T) {
 	require.InDelta(t, 0, recent.get("targets.0.created"), 0)
 	require.Equal(t, "since", h.get("/v1/reports/lifecycle?since=yesterday", acme.read).is(http.StatusBadRequest).text("errors.0.field"))
 }
+
+// The times of an operation are what a leave is judged by: when it was asked for, begun, done, read back, read back once more,
+// and when it was due.
+func TestALeaversOperationsTellTheirTimes(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	acme := h.org("acme").apply()
+	id := acme.join("1", "Ada", "Lovelace")
+	acme.fulfil(id)
+	tick := func() time.Time {
+		h.clock.advance(time.Second)
+		return h.clock.now()
+	}
+	left := tick()
+	acme.send(cloudEvent("left", "left", `"employeeId":"1","lastDay":"2026-02-01"`)).is(202)
+	asked := tick()
+	plan := acme.plan(id)
+	require.Len(t, plan.Steps, 2)
+	wanted := map[string]map[string]time.Time{} // by target
+	for _, step := range plan.Steps {
+		started := tick()
+		job, _, err := h.service.Begin(t.Context(), workflows.ApplyRequest{Org: acme.id, Identity: id, Step: step})
+		require.NoError(t, err)
+		done, verified := tick(), tick()
+		wanted[step.Target] = map[string]time.Time{"requestedAt": asked, "startedAt": started, "doneAt": done, "verifiedAt": verified}
+		reading := lifecycle.Reading{Found: true}
+		for _, o := range acme.operations(uuid.MustParse(id)) {
+			if o.PlanID == plan.ID && *o.Account == job.Account.ID {
+				reading.Findings = append(reading.Findings, store.Finding{Action: o.Action, Status: "verified", Done: &done, Verified: &verified})
+			}
+		}
+		_, err = job.Verified(t.Context(), reading)
+		require.NoError(t, err)
+	}
+	h.clock.advance(time.Hour)
+	confirmed := h.clock.now()
+	acme.confirm(id)
+
+	page := h.get("/v1/operations?status=confirmed", acme.read).is(200)
+	within := map[string]time.Duration{"disable": time.Minute, "end_sessions": time.Minute, "reset_password": time.Minute,
+		"reset_factors": 5 * time.Minute, "remove_memberships": time.Hour}
+	require.Len(t, page.items("items"), len(wanted)*len(within))
+	for i := range page.items("items") {
+		at := func(field string) string { return page.text(fmt.Sprintf("items.%d.%s", i, field)) }
+		times := wanted[at("target")]
+		times["confirmedAt"], times["deadlineAt"] = confirmed, left.Add(within[at("action")])
+		for field, want := range times {
+			require.Equal(t, want.Format(time.RFC3339Nano), at(field), "%s of %s in %s", field, at("action"), at("target"))
+		}
+	}
+}

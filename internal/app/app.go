@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/sethvargo/go-retry"
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
@@ -47,10 +48,26 @@ type App struct {
 	Service       *lifecycle.Service
 }
 
+// patience is how long a start waits for a Postgres that cannot be reached: it may be starting too.
+const patience = time.Minute
+
+func (a *App) openStore(ctx context.Context) (*store.Store, error) {
+	var s *store.Store
+	backoff := retry.WithMaxDuration(patience, retry.WithCappedDuration(2*time.Second, retry.NewExponential(200*time.Millisecond)))
+	err := retry.Do(ctx, backoff, func(ctx context.Context) (err error) {
+		if s, err = store.Open(ctx, store.Options{URL: a.DatabaseURL}); store.Unreachable(err) {
+			a.Log.WarnContext(ctx, "waiting for Postgres", "error", store.Loggable(err))
+			return retry.RetryableError(err)
+		}
+		return err
+	})
+	return s, err
+}
+
 // Run starts what the App is to be and works until ctx ends or a part fails, then stops all of it: the API first, so
 // that nothing new comes in, then the worker, then the connections.
 func (a *App) Run(ctx context.Context) error {
-	s, err := store.Open(ctx, store.Options{URL: a.DatabaseURL})
+	s, err := a.openStore(ctx)
 	if err != nil {
 		return err
 	}

@@ -193,6 +193,50 @@ func TestTemporalDown(t *testing.T) {
 	}
 }
 
+// TestPostgresComesLater: who starts while Postgres does not run, or is starting, goes on by itself.
+func TestPostgresComesLater(t *testing.T) {
+	t.Parallel()
+	pg := testkit.StartPostgres(t)
+	require.NoError(t, migrated(t.Context(), pg.Owner))
+	pg.Kill()
+	a := newApp(t, nobody)
+	waits := make(lines, 100)
+	a.DatabaseURL, a.Listen, a.Log = pg.Serve, "127.0.0.1:0", slog.New(slog.NewTextHandler(waits, nil))
+	first, started := make(chan string, 1), make(chan error, 1)
+	go func() {
+		first <- <-waits
+		started <- pg.Start(t.Context())
+	}()
+	p := run(t, a)
+	require.Contains(t, <-first, "waiting for Postgres")
+	require.NoError(t, <-started)
+	p.becomesReady()
+}
+
+// TestABadDatabaseIsSaidAtOnce: what does not pass by itself is not waited for.
+func TestABadDatabaseIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nobody)
+	empty := testkit.Postgres(t)
+	for url, says := range map[string]string{
+		strings.Replace(a.DatabaseURL, "postgres://", "postgres://nobody-", 1): "connect to Postgres",
+		empty.Owner: "tenure migrate",
+	} {
+		waits := make(lines, 100)
+		a.DatabaseURL, a.Log = url, slog.New(slog.NewTextHandler(waits, nil))
+		require.ErrorContains(t, a.Run(t.Context()), says)
+		require.Empty(t, waits)
+	}
+}
+
+// lines are what a log says.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
 // TestMissingNamespace: a Temporal that answers is not enough for the worker to begin.
 func TestMissingNamespace(t *testing.T) {
 	t.Parallel()

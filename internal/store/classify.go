@@ -22,7 +22,7 @@ func Classify(err error) error {
 	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
-		if lostConnection(err) {
+		if Unreachable(err) {
 			return unavailable(err)
 		}
 		return err
@@ -32,10 +32,19 @@ func Classify(err error) error {
 		return &identity.Error{Code: identity.Invalid, Message: "the text holds a character that cannot be stored, such as U+0000", Err: err}
 	case pg.Code == "23505" || retryable(err):
 		return &identity.Error{Code: identity.Conflict, Message: "another write to the same object came first: send the request again", Err: err}
-	case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "57"):
+	case Unreachable(err):
 		return unavailable(err)
 	}
 	return err
+}
+
+// Unreachable reports whether an error says that the database cannot be reached, has no room, or is starting or shutting down:
+// what passes by itself.
+func Unreachable(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "57")
+	}
+	return err != nil && lostConnection(err)
 }
 
 func unavailable(err error) error {

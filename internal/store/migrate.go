@@ -77,6 +77,9 @@ func checkSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	var version *int64
 	err := pool.QueryRow(ctx, `select obj_description(c.oid)::bigint from pg_class c
 		where c.relname = 'organizations' and c.relnamespace = 'public'::regnamespace`).Scan(&version)
+	if Unreachable(err) {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
 	if err != nil || version == nil {
 		return identity.Errorf(identity.Unavailable, "the database has no Tenure schema: run `tenure migrate` first")
 	}

@@ -55,6 +55,41 @@ func TestSCIMRefusalsReachWhoSendsFirst(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, c.receive(t))
 }
 
+// What docs/scim/support.md says of the lengths of texts.
+func TestSCIMTextsAreLimited(t *testing.T) {
+	t.Parallel()
+	const acme = "urn:ietf:params:scim:schemas:extension:acme:2.0:User"
+	d := start(t).directory("acme", "  scim:\n    schemas:\n      - {name: acme, id: "+acme+", attributes: [{name: note}]}\n")
+	id := d.user("ada", `"addresses":[{"type":"work"},{"type":"home"}],"emails":[{"type":"work","value":"ada@acme.example"}]`)
+	write := func(path string, size int) scimAnswer {
+		return d.patch("/Users/"+id, fmt.Sprintf(`{"op":"add","path":%q,"value":%q}`, path, strings.Repeat("x", size)))
+	}
+	const enterprise = enterpriseURN + ":"
+	for _, path := range []string{
+		"name.formatted", "userName", "externalId", "displayName", `emails[type eq "work"].value`, "name.givenName", "name.familyName", "title", "userType",
+		`addresses[type eq "work"].locality`, enterprise + "employeeNumber", enterprise + "department", enterprise + "manager.value",
+	} {
+		write(path, 1024).is(http.StatusOK)
+		require.NotContains(t, write(path, 1025).refused(http.StatusBadRequest, "invalidValue").text("detail"), "xx", path)
+	}
+	for _, path := range []string{
+		"name.formatted", "name.middleName", "nickName", "profileUrl", "locale", "timezone", `addresses[type eq "home"].locality`, `addresses[type eq "work"].streetAddress`,
+		`phoneNumbers[type eq "work"].value`, `roles[type eq "work"].value`,
+	} {
+		write(path, 20<<10).is(http.StatusOK)
+	}
+	write("nickName", 128<<10).is(http.StatusOK)
+	write("nickName", 128<<10+1).refused(http.StatusBadRequest, "invalidSyntax")
+
+	// {"costCenter":"…","note":"…"}
+	write(enterprise+"costCenter", 8<<10).is(http.StatusOK)
+	const rest = 16<<10 - 8<<10 - len(`{"costCenter":"","note":""}`)
+	write(acme+":note", rest).is(http.StatusOK)
+	for _, path := range []string{acme + ":note", enterprise + "division"} {
+		write(path, rest+1).refused(http.StatusBadRequest, "invalidValue")
+	}
+}
+
 // wire is a connection to the server.
 type wire struct {
 	net.Conn

@@ -222,22 +222,55 @@ func TestSCIMBulkErrors(t *testing.T) {
 	} {
 		require.Equal(t, status, d.bulk("", operation).statuses(), operation[:min(len(operation), 80)])
 	}
-	for body, status := range map[string]int{
-		``: 400, `[]`: 400, `{}`: 400, `{"Operations":[]}`: 400, `{"Operations":{}}`: 400, `{"Operations":[1]}`: 400, `{"Operations":[{"method":1}]}`: 400,
-		`{"schemas":["urn:x"],"Operations":[{}]}`: 400, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"failOnErrors":-1,"Operations":[{}]}`: 400, `{"Operations":[` + good + `]}`: 400, `{"failOnErrors":"x","Operations":[{}]}`: 400,
-		`{"Operations":[{}],"operations":[{}]}`: 400, `{"Operations":[{"path":"a","PATH":"b"}]}`: 400, `{"Operations":[{}]} x`: 400, "{\"Operations\":[{\"path\":\"\xff\"}]}": 400,
-		`{"Operations":[` + strings.Repeat("{},", 1000) + `{}]}`: 413, `{"x":` + strings.Repeat("[", 20000) + `}`: 400, `{"Operations":[` + strings.Repeat("[", 20000): 400,
-	} {
-		scimType := "invalidSyntax"
-		if status == 413 {
-			scimType = ""
-		}
-		if strings.Contains(body, "-1") {
-			scimType = "invalidValue"
-		}
-		d.post("/Bulk", " "+body).refused(status, scimType)
-	}
 	d.post("/Bulk", `{"x":"`+strings.Repeat("x", 10<<20)+`"}`).refused(http.StatusRequestEntityTooLarge, "")
+}
+
+// What is no Bulk request is refused as a whole, and nothing of it is done.
+func TestSCIMBulkRefuses(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	const begin = `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],`
+	good := creating("/Users", "good", userOf("good"))
+	whole := begin + `"Operations":[` + good + `]}`
+	for _, test := range []struct {
+		body, detail string
+		status       int
+		scimType     string
+	}{
+		{` `, "malformed", 400, "invalidSyntax"},
+		{`[]`, "Expected", 400, "invalidSyntax"},
+		{`{}`, "schemas must have", 400, "invalidSyntax"},
+		{`{"Operations":[` + good + `]}`, "schemas must have", 400, "invalidSyntax"},
+		{`{"schemas":["urn:x"],"Operations":[` + good + `]}`, "schemas must have", 400, "invalidSyntax"},
+		{`{"schemas":"urn:x","Operations":[` + good + `]}`, "malformed", 400, "invalidSyntax"},
+		{begin + `"Operations":[]}`, "must be a list of operations", 400, "invalidSyntax"},
+		{begin + `"failOnErrors":1}`, "must be a list of operations", 400, "invalidSyntax"},
+		{begin + `"Operations":{}}`, `Expected "["`, 400, "invalidSyntax"},
+		{begin + `"Operations":[1]}`, `Expected "{"`, 400, "invalidSyntax"},
+		{begin + `"Operations":[` + good + `,{"method":1}]}`, "malformed", 400, "invalidSyntax"},
+		{begin + `"Operations":[` + good + `],"failOnErrors":"x"}`, "malformed", 400, "invalidSyntax"},
+		{begin + `"Operations":[` + good + `],"failOnErrors":1.5}`, "malformed", 400, "invalidSyntax"},
+		{begin + `"Operations":[` + good + `],"failOnErrors":-1}`, "negative", 400, "invalidValue"},
+		{begin + `"Operations":[` + good + `],"operations":[` + good + `]}`, "twice", 400, "invalidSyntax"},
+		{begin + `"Operations":[` + good + `],"SCHEMAS":[]}`, "twice", 400, "invalidSyntax"},
+		{begin + `"Operations":[` + good + `,{"path":"a","PATH":"b"}]}`, "twice", 400, "invalidSyntax"},
+		{whole + " x", "after its end", 400, "invalidSyntax"},
+		{whole + "}", "after its end", 400, "invalidSyntax"},
+		{whole + "]", "after its end", 400, "invalidSyntax"},
+		{whole + ",", "after its end", 400, "invalidSyntax"},
+		{whole + whole, "after its end", 400, "invalidSyntax"},
+		{whole + " \x00", "after its end", 400, "invalidSyntax"},
+		{whole[:len(whole)-1], "malformed", 400, "invalidSyntax"},
+		{begin + `"Operations":[{"path":"` + "\xff" + `"}]}`, "UTF-8", 400, "invalidSyntax"},
+		{begin + `"Operations":[` + strings.Repeat("{},", 1000) + `{}]}`, "more than 1000 operations", 413, ""},
+		{begin + `"x":` + strings.Repeat("[", 20000) + `}`, "malformed", 400, "invalidSyntax"},
+		{begin + `"Operations":[` + strings.Repeat("[", 20000), "Expected", 400, "invalidSyntax"},
+	} {
+		shown := test.body[:min(len(test.body), 300)]
+		require.Contains(t, d.post("/Bulk", test.body).refused(test.status, test.scimType).text("detail"), test.detail, shown)
+	}
+	require.Empty(t, d.get("/Users").ids())
+	require.Equal(t, "201", d.post("/Bulk", "\ufeff"+whole+" \r\n\t").statuses())
 }
 
 func TestSCIMBulkOfTheStatedSize(t *testing.T) {

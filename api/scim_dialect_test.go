@@ -1,11 +1,13 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 )
 
@@ -163,6 +165,9 @@ func TestSCIMGroupDialects(t *testing.T) {
 	d := h.directory("acme", "")
 	ada, bob, eve := d.user("ada"), d.user("bob"), d.user("eve")
 	value := func(id string) string { return fmt.Sprintf(`{"value":%q}`, id) }
+	byRef := func(filter string) string {
+		return fmt.Sprintf(`{"op":"remove","path":%q}`, "members["+strings.ReplaceAll(filter, "{ada}", `"`+h.url+`/scim/v2/Users/`+ada+`"`)+"]")
+	}
 	for i, test := range []struct {
 		name, operations, scopes, query string
 		status                          int
@@ -181,6 +186,11 @@ func TestSCIMGroupDialects(t *testing.T) {
 		{"Okta renames", `{"op":"replace","value":{"id":"x","displayName":"New"}}`, "", "", 200, []string{ada, bob}, "New"},
 		{"all go", `{"op":"remove","path":"members"}`, "", "", 200, nil, ""},
 		{"those of a name", `{"op":"remove","path":"members[display sw \"a\"]"}`, "", "", 200, []string{bob}, ""},
+		{"who has the address", byRef(`$ref eq {ada}`), "", "", 200, []string{bob}, ""},
+		{"who has another address", byRef(`$ref ne {ada}`), "", "", 200, []string{ada}, ""},
+		{"who has no address", byRef(`not ($ref pr)`), "", "", 200, []string{ada, bob}, ""},
+		{"who has one of another server", byRef(`$ref eq "https://elsewhere.example/scim/v2/Users/` + ada + `"`), "", "", 200, []string{ada, bob}, ""},
+		{"an address and a name", byRef(`$ref eq {ada} or display eq "BOB"`), "", "", 200, nil, ""},
 		{"who is one stays one", `{"op":"add","path":"members","value":[` + value(ada) + `]}`, "", "", 200, []string{ada, bob}, ""},
 		{"who is none goes", `{"op":"remove","path":"members","value":[` + value(eve) + `]}`, "", "", 200, []string{ada, bob}, ""},
 		{"in order", `{"op":"remove","path":"members"},{"op":"add","path":"members","value":[` + value(eve) + `]},{"op":"add","value":{"members":[` + value(ada) + `]}}`, "", "", 200, []string{ada, eve}, ""},
@@ -243,4 +253,29 @@ func TestSCIMLargeGroup(t *testing.T) {
 	d.patch("/Groups/"+group, `{"op":"add","path":"members","value":[`+membersOf(ids[100])+`]}`).is(http.StatusNoContent)
 	d.do(http.MethodPatch, "/Groups/"+group+"?excludedAttributes=members", patchOf(`{"op":"replace","path":"displayName","value":"Everyone"}`)).is(http.StatusOK)
 	require.ElementsMatch(t, ids, d.members(group))
+}
+
+// Who asks for a Group without its members has none of them read: the database has taken away the right to.
+func TestSCIMGroupsWithoutMembersReadNone(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	group := "/Groups/" + d.group("Sales", d.user("ada"))
+	admin, err := pgx.Connect(t.Context(), d.h.db.Admin)
+	require.NoError(t, err)
+	defer admin.Close(context.WithoutCancel(t.Context()))
+	_, err = admin.Exec(t.Context(), `revoke select on scim_members from tenure_app`)
+	require.NoError(t, err)
+	for _, answer := range []scimAnswer{
+		d.get(group + "?excludedAttributes=members"), d.get(group + "?attributes=displayName"), d.get("/Groups?excludedAttributes=members"), d.get("/Groups?excludedAttributes=members&cursor"),
+		d.get(query("/Groups", "filter", `displayName eq "Sales"`, "excludedAttributes", "displayName,members")), d.get("/?excludedAttributes=members,groups"),
+		d.post("/Groups/.search", `{"excludedAttributes":["members"]}`), d.do(http.MethodHead, group+"?excludedAttributes=members", ""),
+		d.do(http.MethodPatch, group+"?excludedAttributes=members", patchOf(`{"op":"replace","path":"displayName","value":"Sellers"}`)),
+		d.put(group+"?excludedAttributes=members", `{"displayName":"Sales"}`),
+	} {
+		require.Equal(t, http.StatusOK, answer.status, "%s%s", answer.body, answer.log())
+		require.NotContains(t, string(answer.body), `"members"`)
+	}
+	for _, path := range []string{group, "/Groups", group + "?excludedAttributes=members.display"} {
+		require.Equal(t, http.StatusInternalServerError, d.get(path).status, path)
+	}
 }

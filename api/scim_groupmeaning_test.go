@@ -57,6 +57,8 @@ func (m *groupMeaning) request(what string) scimAnswer {
 	switch {
 	case what == "PATCH remove all":
 		return m.patch(path, `{"op":"remove","path":"members"}`)
+	case what == "PATCH remove all, then add ada and bob":
+		return m.patch(path, fmt.Sprintf(`{"op":"remove","path":"members"},{"op":"add","path":"members","value":[%s]}`, ids("ada and bob")))
 	case what == "PATCH externalId":
 		return m.patch(path, `{"op":"add","path":"externalId","value":"g7"}`)
 	case what == "PUT without members":

@@ -213,7 +213,7 @@ func TestSCIMSearch(t *testing.T) {
 
 	for body, scimType := range map[string]string{
 		`[]`: "invalidSyntax", fmt.Sprintf(search, `"cursor":"","count":0`): "invalidCount", `{"schemas":["urn:x"]}`: "invalidSyntax", fmt.Sprintf(search, `"filter":"x"`): "invalidFilter", fmt.Sprintf(search, `"count":"x"`): "invalidValue",
-		fmt.Sprintf(search, `"count":[]`): "invalidSyntax", fmt.Sprintf(search, `"attributes":[1]`): "invalidSyntax", fmt.Sprintf(search, `"count":1,"count":2`): "invalidSyntax",
+		fmt.Sprintf(search, `"count":[]`): "invalidSyntax", fmt.Sprintf(search, `"attributes":[1]`): "invalidSyntax", fmt.Sprintf(search, `"count":1,"count":2`): "invalidSyntax", fmt.Sprintf(search, `"count":1,"COUNT":0`): "invalidSyntax",
 		fmt.Sprintf(search, `"sortBy":"shoeSize"`): "invalidValue", fmt.Sprintf(search, `"cursor":"g.x"`): "invalidCursor",
 	} {
 		d.post("/Users/.search", body).refused(http.StatusBadRequest, scimType)

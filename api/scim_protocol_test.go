@@ -192,6 +192,8 @@ func TestSCIMConditions(t *testing.T) {
 		}
 		d.get(path, "If-None-Match", `W/"2"`).is(http.StatusOK)
 		d.get(path, "If-Match", `W/"2"`).refused(http.StatusPreconditionFailed, "")
+		d.get(path, "If-Match", `W/"9"`, "If-None-Match", `W/"1"`).refused(http.StatusPreconditionFailed, "") // RFC 9110, section 13.2.2
+		d.get(path, "If-Match", `W/"1"`, "If-None-Match", `W/"1"`).is(http.StatusNotModified)
 	}
 	rename := `{"op":"replace","path":"displayName","value":%q}`
 	for i, path := range []string{user, group} {

@@ -1,12 +1,16 @@
 package scim
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/tenurehq/tenure/internal/scim"
 )
@@ -17,12 +21,52 @@ const (
 	// largeBodies bounds the bytes of the larger bodies that are worked on at once, so that clients together cost no more
 	// memory than a few of them.
 	largeBodies = 48 << 20
+	// largeBodiesOfOne is an organization's share: two of the largest Bulk requests, which take long, and leave room for others.
+	largeBodiesOfOne = 2 * maxBulkBody
 	// bodyTimeout is how long a client may take to send a body.
 	bodyTimeout = 30 * time.Second
 )
 
+// bodyTurns has larger bodies wait for their turn.
+type bodyTurns struct {
+	all *semaphore.Weighted
+
+	mu    sync.Mutex
+	byOrg map[string]*semaphore.Weighted
+}
+
+func newBodyTurns() *bodyTurns {
+	return &bodyTurns{all: semaphore.NewWeighted(largeBodies), byOrg: map[string]*semaphore.Weighted{}}
+}
+
+func (t *bodyTurns) of(org string) *semaphore.Weighted {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byOrg[org] == nil {
+		t.byOrg[org] = semaphore.NewWeighted(largeBodiesOfOne)
+	}
+	return t.byOrg[org]
+}
+
+// wait waits until a body of an organization, of so many bytes, has its turn. The organization's own limit comes first: what
+// waits for it is in nobody else's way. Call done at its end.
+func (t *bodyTurns) wait(ctx context.Context, org string, size int64) (done func(), err error) {
+	own := t.of(org)
+	if err := own.Acquire(ctx, size); err != nil {
+		return func() {}, err
+	}
+	if err := t.all.Acquire(ctx, size); err != nil {
+		own.Release(size)
+		return func() {}, err
+	}
+	return func() {
+		t.all.Release(size)
+		own.Release(size)
+	}, nil
+}
+
 // body reads a request's body of at most limit bytes. Call done when the body is no longer needed.
-func (s *server) body(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, done func(), err error) {
+func (c call) body(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, done func(), err error) {
 	done = func() {}
 	if err := checkType(r.Header); err != nil {
 		return nil, done, err
@@ -35,10 +79,14 @@ func (s *server) body(w http.ResponseWriter, r *http.Request, limit int64) (body
 	reader := http.MaxBytesReader(w, r.Body, limit)
 	body, err = io.ReadAll(io.LimitReader(reader, smallBody))
 	if err == nil && len(body) == smallBody {
-		if err := s.bodies.Acquire(r.Context(), limit); err != nil {
+		size := limit
+		if r.ContentLength >= 0 {
+			size = r.ContentLength
+		}
+		if done, err = c.bodies.wait(r.Context(), c.org, size); err != nil {
 			return nil, done, err
 		}
-		done = func() { s.bodies.Release(limit) }
+		allow(w, time.Now().Add(bodyTimeout))
 		var rest []byte
 		rest, err = io.ReadAll(reader)
 		body = append(body, rest...)

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
@@ -56,10 +57,17 @@ func TestReferencesInAnyText(t *testing.T) {
 // FuzzBulk: whatever comes, it is refused or it is within the limits, and its references can be resolved to JSON again.
 func FuzzBulk(f *testing.F) {
 	for _, seed := range []string{
-		`{"failOnErrors":1,"Operations":[{"method":"POST","path":"/Users","bulkId":"a","data":{"userName":"x","manager":"bulkId:a"}}]}`,
-		`{"Operations":[{"method":"PATCH","path":"/Groups/bulkId:a","version":"W/\"1\"","data":{"path":"members[value eq \"bulkId:a\"]"}}],"x":[[{}]]}`,
-		`{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[]}`, `[]`, `{"Operations":[{}]} {}`, "\ufeff{}", `{"Operations":[{"data":"\ud800bulkId:a"}]}`,
+		`"failOnErrors":1,"Operations":[{"method":"POST","path":"/Users","bulkId":"a","data":{"userName":"x","manager":"bulkId:a"}}]}`,
+		`"Operations":[{"method":"PATCH","path":"/Groups/bulkId:a","version":"W/\"1\"","data":{"path":"members[value eq \"bulkId:a\"]"}}],"x":[[{}]]}`,
+		`"Operations":[{"method":"PATCH","path":"/Users/1","data":[{"op":"remove","path":"nickName"}]},{"method":"DELETE","path":"/Users/bulkId:b"}]}`,
+		`"operations":[{"METHOD":"post","path":"/Groups","bulkId":"\u0061","data":{"members":["bulkId:a"]}},{"method":"put","path":"Users/1","data":null}]}`,
+		`"Operations":[]}`, `"Operations":[{}]} {}`, `"Operations":[{}]}]`, `"Operations":[{"data":"\ud800bulkId:a"}]}`,
 	} {
+		seed = `{"schemas":["` + bulkRequestSchema + `"],` + seed
+		f.Add([]byte(seed))
+		f.Add([]byte("\ufeff" + seed))
+	}
+	for _, seed := range []string{`[]`, `{"Operations":[{}]}`, `{"schemas":"` + bulkRequestSchema + `"}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -69,6 +77,7 @@ func FuzzBulk(f *testing.F) {
 			require.Contains(t, []int{400, 413}, refused.Status)
 			return
 		}
+		require.True(t, json.Valid(bytes.TrimPrefix(body, []byte("\ufeff"))))
 		require.NotEmpty(t, request.operations)
 		require.LessOrEqual(t, len(request.operations), maxBulkOperations)
 		require.GreaterOrEqual(t, request.failOnErrors, 0)

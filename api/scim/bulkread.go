@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -60,8 +61,10 @@ func readBulk(body []byte) (bulkRequest, error) {
 		"failonerrors": func() error { return d.Decode(&b.failOnErrors) },
 		"operations":   func() error { return b.readOperations(d) },
 	})
-	if err == nil && d.More() {
-		err = badBulk("The body goes on after its end.")
+	if err == nil {
+		if _, after := d.Token(); !errors.Is(after, io.EOF) {
+			err = badBulk("The body goes on after its end.")
+		}
 	}
 	switch _, known := errors.AsType[*scim.Error](err); {
 	case known:

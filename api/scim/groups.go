@@ -111,7 +111,7 @@ func (k groups) patch(ctx context.Context, c call, in edit) (result, error) {
 		if p.TouchesAttributes() {
 			edit, err = applied(stored, p.Apply)
 		}
-		edit.Members, edit.Unknown = p.Members, p.Unknown
+		edit.Members, edit.Unknown, edit.BaseURL = p.Members, p.Unknown, c.base
 		return edit, err
 	})
 	if err != nil {

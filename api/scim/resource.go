@@ -121,13 +121,12 @@ func (s *server) get(k kind) handler {
 		}
 		when := conditionOf(r.Header)
 		w.Header().Set("ETag", etag(found.version))
-		if len(when.noneMatch) > 0 && names(when.noneMatch, found.version) {
+		if err := (condition{match: when.match}).allows(found.version); err != nil { // goes before the other (RFC 9110, section 13.2.2)
+			return err
+		}
+		if names(when.noneMatch, found.version) {
 			w.WriteHeader(http.StatusNotModified)
 			return nil
-		}
-		when.noneMatch = nil
-		if err := when.allows(found.version); err != nil {
-			return err
 		}
 		return c.show(w, k, found)
 	}

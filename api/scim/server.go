@@ -10,7 +10,6 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
-	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"github.com/tenurehq/tenure/api/access"
@@ -47,14 +46,14 @@ type server struct {
 	tokens  *access.Memory
 	rules   *rulesMemory
 	pace    *pace
-	bodies  *semaphore.Weighted
+	bodies  *bodyTurns
 }
 
 // Register adds the routes to the router.
 func Register(router chi.Router, o Options) {
 	s := &server{
 		service: o.Service, log: o.Log, tokens: access.NewMemory(o.Service), rules: newRulesMemory(o.Service), pace: newPace(o.Limit),
-		bodies: semaphore.NewWeighted(largeBodies),
+		bodies: newBodyTurns(),
 	}
 	router.Route(Root, func(r chi.Router) {
 		r.Use(s.enter)

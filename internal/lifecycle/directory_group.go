@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,6 +21,7 @@ type DirectoryGroupEdit struct {
 	Changed  bool                   // whether Resource differs from what is stored
 	Members  []scim.MemberOperation // done in order
 	Unknown  []string               // attributes that were left out, for the record
+	BaseURL  string                 // of the server, which the $ref of members begins with
 }
 
 // DirectoryGroup is a Group as it stands after a SCIM client's write, without its members. Changed is false when the write
@@ -43,7 +46,7 @@ func (s *Service) CreateDirectoryGroup(ctx context.Context, org string, caller C
 		if err := d.tx.InsertScimGroup(ctx, &g); err != nil {
 			return err
 		}
-		moved, err := d.moveMembers(ctx, &g, input.Members)
+		moved, err := d.moveMembers(ctx, &g, input)
 		if err != nil {
 			return err
 		}
@@ -67,6 +70,7 @@ func (s *Service) ChangeDirectoryGroup(ctx context.Context, org string, caller C
 		if err != nil {
 			return err
 		}
+		stored := g
 		before, err := scim.GroupType().Load(g.Resource)
 		if err != nil {
 			return err
@@ -81,14 +85,15 @@ func (s *Service) ChangeDirectoryGroup(ctx context.Context, org string, caller C
 				return err
 			}
 		}
-		moved, err := d.moveMembers(ctx, &g, input.Members)
+		moved, err := d.moveMembers(ctx, &g, input)
 		if err != nil {
 			return err
 		}
-		result = DirectoryGroup{g, input.Changed || len(moved) > 0}
-		if !result.Changed {
-			return nil
+		if !input.Changed && len(moved) == 0 {
+			result = DirectoryGroup{stored, false}
+			return errUnchanged
 		}
+		result = DirectoryGroup{g, true}
 		names := []string{before.Text("displayName")}
 		if name := input.Resource.Text("displayName"); input.Changed && name != names[0] {
 			names = append(names, name)
@@ -101,8 +106,14 @@ func (s *Service) ChangeDirectoryGroup(ctx context.Context, org string, caller C
 		}
 		return d.auditGroup(ctx, "scim.group.changed", &g, moved, input.Unknown)
 	})
+	if errors.Is(err, errUnchanged) {
+		err = nil
+	}
 	return result, err
 }
+
+// errUnchanged undoes a write after which everything is as it was: its operations may have raised the version.
+var errUnchanged = errors.New("nothing has changed")
 
 // DeleteDirectoryGroup deletes a Group. Its members remain. check may refuse by what is stored, as an If-Match does.
 func (s *Service) DeleteDirectoryGroup(ctx context.Context, org string, caller Caller, id uuid.UUID, check func(store.ScimGroup) error) error {
@@ -129,24 +140,29 @@ func (s *Service) DeleteDirectoryGroup(ctx context.Context, org string, caller C
 	})
 }
 
-// moveMembers does the operations in order and answers who came or went, once each.
-func (d *directoryWrite) moveMembers(ctx context.Context, g *store.ScimGroup, operations []scim.MemberOperation) ([]uuid.UUID, error) {
-	var moved []uuid.UUID
-	for _, op := range operations {
-		change, err := d.moveOnce(ctx, g, op)
+// moveMembers does the operations in order and answers who has come or gone by all of them together.
+func (d *directoryWrite) moveMembers(ctx context.Context, g *store.ScimGroup, edit DirectoryGroupEdit) ([]uuid.UUID, error) {
+	moved := map[uuid.UUID]bool{}
+	for _, op := range edit.Members {
+		change, err := d.moveOnce(ctx, g, op, edit.BaseURL)
 		if err != nil {
 			return nil, err
 		}
 		if len(change.Unknown) > 0 {
 			return nil, unknownMembers(change.Unknown)
 		}
-		moved = append(append(moved, change.Added...), change.Removed...)
+		for _, id := range slices.Concat(change.Added, change.Removed) {
+			if moved[id] { // came back, or went again
+				delete(moved, id)
+			} else {
+				moved[id] = true
+			}
+		}
 	}
-	slices.SortFunc(moved, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
-	return slices.Compact(moved), nil
+	return slices.SortedFunc(maps.Keys(moved), func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }), nil
 }
 
-func (d *directoryWrite) moveOnce(ctx context.Context, g *store.ScimGroup, op scim.MemberOperation) (store.ScimMemberChange, error) {
+func (d *directoryWrite) moveOnce(ctx context.Context, g *store.ScimGroup, op scim.MemberOperation, baseURL string) (store.ScimMemberChange, error) {
 	switch op.Op {
 	case scim.AddMembers:
 		ids, err := memberIDs(op.Members)
@@ -157,11 +173,7 @@ func (d *directoryWrite) moveOnce(ctx context.Context, g *store.ScimGroup, op sc
 	case scim.RemoveMembers:
 		return d.tx.RemoveScimMembers(ctx, g, knownMemberIDs(op.Members))
 	case scim.RemoveMatching:
-		ids, err := d.matchingMembers(ctx, g.ID, op.Filter)
-		if err != nil {
-			return store.ScimMemberChange{}, err
-		}
-		return d.tx.RemoveScimMembers(ctx, g, ids)
+		return d.tx.RemoveScimMembersWhere(ctx, g, op.Filter, baseURL)
 	case scim.ReplaceMembers:
 		ids, err := memberIDs(op.Members)
 		if err != nil {
@@ -171,21 +183,6 @@ func (d *directoryWrite) moveOnce(ctx context.Context, g *store.ScimGroup, op sc
 	default:
 		return store.ScimMemberChange{}, identity.Errorf(identity.Internal, "no member operation %q", op.Op)
 	}
-}
-
-// matchingMembers are the members that a filter on something else than their ids selects.
-func (d *directoryWrite) matchingMembers(ctx context.Context, group uuid.UUID, filter scim.Filter) ([]uuid.UUID, error) {
-	members, err := d.tx.ScimMembersOf(ctx, group)
-	if err != nil {
-		return nil, err
-	}
-	var ids []uuid.UUID
-	for _, m := range members {
-		if filter.Match(scim.Resource{"value": m.ID.String(), "type": m.Kind, "display": m.Display}) {
-			ids = append(ids, m.ID)
-		}
-	}
-	return ids, nil
 }
 
 // maxNamedUnknown is how many unknown members an error names.

@@ -139,6 +139,43 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// TestKeysAreThereOnce: no two keys of an object mean the same, wherever it stands, since only one of them would count.
+func TestKeysAreThereOnce(t *testing.T) {
+	t.Parallel()
+	many := `"x0":0`
+	for i := 1; i < 30; i++ {
+		many += fmt.Sprintf(`,"x%d":0`, i)
+	}
+	const replace = `{"op":"replace","path":"title","value":"T"}`
+	for _, body := range []string{
+		`{"userName":"a","title":"T","Title":"T"}`, `{"userName":"a","unknown":1,"UNKNOWN":2}`, `{"userName":"a","name":{"x":1,"X":1}}`,
+		`{"userName":"a","emails":[{"value":"a","Value":"b"}]}`, `{"userName":"a",` + many + `,"X7":1}`, `{"userName":"a","emails[type eq "work"]":1,"emails[type eq "work"]":1}`,
+		`{"userName":"a","schemas":[],"ſchemas":[]}`, `{"userName":"a",` + many + `,"schemas":[],"ſchemas":[]}`,
+	} {
+		_, err := Decode(UserType(), []byte(body), Options{})
+		requireError(t, err, InvalidSyntax)
+		_, err = UserType().Load([]byte(body))
+		requireError(t, err, InvalidSyntax)
+	}
+	for _, body := range []string{`{"displayName":"g","members":[{"value":"a","Value":"b"}]}`, `{"displayName":"g","Members":[],"members":[{"value":"a"}]}`} {
+		_, err := Decode(GroupType(), []byte(body), Options{})
+		requireError(t, err, InvalidSyntax)
+	}
+	for _, body := range []string{
+		`{"Operations":[` + replace + `],"operations":[` + replace + `]}`, `{"Operations":[{"op":"add","value":{"title":"a","Title":"b"}}]}`,
+		`{"Operations":[{"op":"add","Op":"remove","path":"title","value":"a"}]}`, `{"Operations":[{"op":"add","path":"title","PATH":"nickName","value":"a"}]}`,
+		`{"Operations":[{"op":"remove","path":"emails","value":[{"value":"a","VALUE":"b"}]}]}`,
+	} {
+		_, err := DecodePatch(UserType(), []byte(body), Options{})
+		requireError(t, err, InvalidSyntax)
+	}
+	// The case of a value in a filter may count.
+	_, err := DecodePatch(UserType(), []byte(`{"Operations":[{"op":"add","value":{"roles[value eq \"a\"].display":"x","roles[value eq \"A\"].display":"y"}}]}`), Options{})
+	require.NoError(t, err)
+	_, err = Decode(UserType(), []byte(`{"userName":"a",`+many+`}`), Options{})
+	require.NoError(t, err)
+}
+
 // TestWrongTypesAreNotTakenForNothing: what has another JSON type than its attribute is refused, in every request. Taken for
 // "unassigned", or for what was perhaps meant, it would lose what is stored.
 func TestWrongTypesAreNotTakenForNothing(t *testing.T) {

@@ -8,7 +8,8 @@ import (
 )
 
 // Bodies are read by a reader of our own and not by encoding/json, which takes the last of two equal keys, repairs invalid
-// UTF-8 in silence, and has no limits but the body's size. What it reads keeps the order of keys, because a PATCH is ordered.
+// UTF-8 in silence, and has no limits but the body's size. What it reads keeps the order of keys, because a PATCH is ordered,
+// and has no two keys in an object that mean the same: whoever looks for one need not ask which.
 
 // object is a JSON object in the order in which it was written.
 type object []member
@@ -218,13 +219,13 @@ func (r *jsonReader) object(depth int) (any, *Error) {
 		if err != nil {
 			return nil, err
 		}
-		if isTwice(r.members[base:], m.name) {
-			return nil, r.refuse("an object has the same key twice")
-		}
 		r.members = append(r.members, m)
 		if more, err = r.next('}'); err != nil {
 			return nil, err
 		}
+	}
+	if isTwice(r.members[base:]) {
+		return nil, r.refuse("an object has the same key twice; the case of a key means nothing")
 	}
 	o := r.keep(r.members[base:])
 	r.members = r.members[:base]
@@ -249,14 +250,35 @@ func (r *jsonReader) member(depth int) (member, *Error) {
 	return member{name, v}, err
 }
 
-// isTwice: at most maxKeys comparisons, of lengths first, for each key.
-func isTwice(o []member, name string) bool {
+// fewKeys is how many keys each is compared with each. For more, long ones that begin alike would take too long.
+const fewKeys = 16
+
+// isTwice says whether an object has a key twice.
+func isTwice(o []member) bool {
+	if len(o) > fewKeys {
+		seen := make(map[string]struct{}, len(o))
+		for i := range o {
+			seen[folded(o[i].name)] = struct{}{}
+		}
+		return len(seen) < len(o)
+	}
 	for i := range o {
-		if o[i].name == name {
-			return true
+		for j := range i {
+			if a, b := o[i].name, o[j].name; a == b || equalName(a, b) && folded(a) == folded(b) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// folded is a key without its case (RFC 7643, section 2.1), as equalName compares. One with a value filter stays as it is, since
+// the case of the values in it may count.
+func folded(key string) string {
+	if strings.IndexByte(key, '[') >= 0 {
+		return key
+	}
+	return strings.ToLower(strings.ToUpper(key))
 }
 
 // keep moves an object to memory that it shares with others.

@@ -119,30 +119,17 @@ func readOperation(v any) (rawOperation, *Error) {
 	if !ok {
 		return op, badRequest(InvalidSyntax, "It must be an object.")
 	}
-	var seen [3]bool
-	for i := range o {
-		which := slices.IndexFunc([]string{"op", "path", "value"}, func(name string) bool { return equalName(name, o[i].name) })
-		if which < 0 {
-			continue
-		}
-		if seen[which] {
-			return op, badRequest(InvalidSyntax, "It has a key twice, in different spellings.")
-		}
-		seen[which] = true
-		text, isText := o[i].value.(string)
-		switch which {
-		case 0:
-			op.kind = opKind(strings.ToLower(text))
-			op.odd = string(op.kind) != text
-		case 1:
-			if !isText && o[i].value != nil {
-				return op, badRequest(InvalidPath, "path must be a text.")
-			}
-			op.path = text
-		case 2:
-			op.value, op.hasValue = o[i].value, true
-		}
+	kind, _ := o.get("op").(string)
+	op.kind = opKind(strings.ToLower(kind))
+	op.odd = string(op.kind) != kind
+	switch path := o.get("path").(type) {
+	case nil:
+	case string:
+		op.path = path
+	default:
+		return op, badRequest(InvalidPath, "path must be a text.")
 	}
+	op.value, op.hasValue = o.find("value")
 	switch op.kind {
 	case opAdd, opRemove, opReplace:
 		return op, nil

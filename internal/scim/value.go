@@ -174,9 +174,6 @@ func (s *shaper) complex(a *attr, v any, keepNull bool) (map[string]any, *Error)
 		if sub.Mutability == ReadOnly {
 			continue
 		}
-		if _, twice := m[sub.Name]; twice {
-			return nil, badRequest(InvalidSyntax, "%s.%s is given twice, in different spellings.", a.Name, sub.Name)
-		}
 		value, err := s.simple(sub, a.Attribute, a.closed, o[i].value)
 		if err != nil {
 			return nil, err

@@ -86,12 +86,3 @@ func (tx *Tx) AllGroupNames(ctx context.Context) (map[uuid.UUID][]string, error)
 	}
 	return all, nil
 }
-
-// ScimMembersOf lists all direct members of a group.
-func (tx *Tx) ScimMembersOf(ctx context.Context, group uuid.UUID) ([]ScimMember, error) {
-	rows, err := tx.Query(ctx, `select m.member_id, m.kind, `+scimMemberDisplay+` from `+scimMemberRows+` where m.org = $1 and m.group_id = $2`, tx.Org, group)
-	if err != nil {
-		return nil, fmt.Errorf("list members of SCIM group: %w", err)
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[ScimMember])
-}

@@ -90,27 +90,6 @@ func (s *Store) ScimGroup(ctx context.Context, org string, id uuid.UUID, withMem
 	return g, nil
 }
 
-// ScimMembers lists members of a group by id, in one round trip: those whose id is greater than after, at most limit. A
-// member that is there while the pages are read is in exactly one of them.
-func (s *Store) ScimMembers(ctx context.Context, org string, group, after uuid.UUID, limit int) ([]ScimMember, error) {
-	var members []ScimMember
-	err := s.one(ctx, org, false, func(batch *pgx.Batch) {
-		batch.Queue(`select m.member_id, m.kind, `+scimMemberDisplay+` from `+scimMemberRows+`
-			where m.org = $1 and m.group_id = $2 and m.member_id > $3 order by m.member_id limit $4`, org, group, after, limit)
-	}, func(results pgx.BatchResults) error {
-		rows, err := results.Query()
-		if err != nil {
-			return err
-		}
-		members, err = pgx.CollectRows(rows, pgx.RowToStructByPos[ScimMember])
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list members of SCIM group: %w", err)
-	}
-	return members, nil
-}
-
 // ScimGroupForUpdate reads the group of that id, without its members, and locks it: whoever changes a group or its members
 // does so first, and compares an If-Match with what it finds. Who locks several does so in the order of their ids. NotFound
 // when the organization has none.
@@ -188,8 +167,8 @@ func (tx *Tx) lockGroupsOf(ctx context.Context, member uuid.UUID) error {
 	return nil
 }
 
-// leaveGroups takes a user or group out of all groups and answers these as they are then, without their members. A group that took the member in after lockGroupsOf
-// is not locked yet; should that deadlock, the transaction is tried again.
+// leaveGroups takes a user or group out of all groups and answers these as they are then, without their members. A group
+// that took the member in after lockGroupsOf is not locked yet; should that deadlock, the transaction is tried again.
 func (tx *Tx) leaveGroups(ctx context.Context, member uuid.UUID) ([]ScimGroup, error) {
 	rows, err := tx.Query(ctx, `
 		with gone as (

@@ -66,16 +66,6 @@ func TestScimMembers(t *testing.T) {
 		require.NoError(t, err)
 		require.ElementsMatch(t, step.then, idsOf(got.Members, func(m ScimMember) uuid.UUID { return m.ID }), step.name)
 		require.Equal(t, len(step.then), got.MemberCount, step.name)
-		var paged ids
-		for after := uuid.Nil; ; after = paged[len(paged)-1] {
-			page, err := s.ScimMembers(t.Context(), "acme", group.ID, after, 2)
-			require.NoError(t, err)
-			if len(page) == 0 {
-				break
-			}
-			paged = append(paged, idsOf(page, func(m ScimMember) uuid.UUID { return m.ID })...)
-		}
-		require.ElementsMatch(t, step.then, paged, step.name)
 	}
 }
 
@@ -133,7 +123,7 @@ func TestScimDeletionsEndMemberships(t *testing.T) {
 	inAcme(t, s, func(tx *Tx) {
 		left, err := tx.DeleteScimUser(t.Context(), u)
 		require.NoError(t, err)
-		require.ElementsMatch(t, []uuid.UUID{g1.ID, g2.ID}, left)
+		require.ElementsMatch(t, []uuid.UUID{g1.ID, g2.ID}, idsOf(left, func(g ScimGroup) uuid.UUID { return g.ID }))
 		stale := *g1
 		g, err := tx.ScimGroupForUpdate(t.Context(), g1.ID)
 		require.NoError(t, err)

@@ -83,7 +83,7 @@ const makeGroups = `
 		where org = $1 and created_at >= timestamptz '2026-01-01Z' + make_interval(secs => $2::int)
 	), made as (
 		insert into scim_groups (org, id, source, resource, member_count)
-		select $1, gen_random_uuid(), 'hr', jsonb_build_object('displayName', 'Team ' || n), count(*) from alone group by n
+		select $1, gen_random_uuid(), 'hr', jsonb_build_object('displayName', 'Team ' || n, 'externalId', 'team-' || n), count(*) from alone group by n
 		returning id, (split_part(resource->>'displayName', ' ', 2))::bigint as n
 	)
 	insert into scim_members (org, group_id, member_id, kind) select $1, m.id, a.id, 'User' from alone a join made m on m.n = a.n`

@@ -32,12 +32,6 @@ func TestScimListsInALargeOrganization(t *testing.T) {
 // testPlans: an indexed filter is answered by its index, whether the database plans for the values or for good, and no
 // list reads the whole table.
 func testPlans(t *testing.T, s scimStore, id, team uuid.UUID) {
-	cursor := ""
-	by := func(name string) scim.Path {
-		path, err := scim.ParseSortBy(scim.UserType(), name)
-		require.NoError(t, err)
-		return path
-	}
 	for filter, index := range map[string]string{
 		`userName eq "USER77@example.com"`: "scim_users_user_name", `userName sw "user777"`: "scim_users_user_name",
 		`externalId eq "ext-77"`: "scim_users_external_id", `externalId sw "ext-777"`: "scim_users_external_id",
@@ -48,30 +42,52 @@ func testPlans(t *testing.T, s scimStore, id, team uuid.UUID) {
 		`groups.value eq "` + team.String() + `"`: "scim_members_pkey", `userName eq "a" or externalId eq "ext-77"`: "scim_users_external_id",
 		`title co "x" and (userName eq "a" or emails eq "b")`: "scim_emails_pkey",
 	} {
-		checkPlans(t, s, ScimQuery{Filter: userFilter(t, filter), Count: 100}, nil, index)
+		checkPlans(t, s, scimUsers, ScimQuery{Filter: userFilter(t, filter), Count: 100}, nil, index)
 	}
-	key, name, at := "2026-01-01T05:00:00Z", "user500@example.com", id
-	checkPlans(t, s, ScimQuery{Count: 100}, nil, "scim_users_created")
-	checkPlans(t, s, ScimQuery{Count: 100, StartIndex: 15_001}, nil, "scim_users_created")
-	checkPlans(t, s, ScimQuery{Count: 100, Cursor: &cursor}, &scimPosition{&key, at}, "scim_users_created")
-	checkPlans(t, s, ScimQuery{Count: 100, Cursor: &cursor, SortBy: by("meta.lastModified"), Descending: true}, &scimPosition{&key, at}, "scim_users_modified")
-	checkPlans(t, s, ScimQuery{Count: 100, Cursor: &cursor, SortBy: by("userName")}, &scimPosition{&name, at}, "scim_users_user_name")
+	for filter, index := range map[string]string{
+		`displayName eq "TEAM 77"`: "scim_groups_display_name", `displayName sw "team 77"`: "scim_groups_display_name", `externalId eq "team-77"`: "scim_groups_external_id",
+		`members.value eq "` + id.String() + `"`: "scim_members_member", `members[value eq "` + id.String() + `" and type eq "User"]`: "scim_members_member",
+		`id eq "` + team.String() + `"`: "scim_groups_pkey", `displayName eq "x" or members.value eq "` + id.String() + `"`: "scim_members_member",
+		`meta.lastModified gt "2126-01-01T00:00:00Z"`: "scim_groups_modified",
+	} {
+		parsed, err := scim.ParseFilter(scim.GroupType(), filter)
+		require.NoError(t, err, filter)
+		checkPlans(t, s, scimGroups, ScimQuery{Filter: parsed, Count: 100}, nil, index)
+	}
+	testPlansOfPages(t, s, id)
 }
 
-func checkPlans(t *testing.T, s scimStore, q ScimQuery, after *scimPosition, index string) {
+func testPlansOfPages(t *testing.T, s scimStore, at uuid.UUID) {
+	by := func(rt scim.ResourceType, name string) scim.Path {
+		path, err := scim.ParseSortBy(rt, name)
+		require.NoError(t, err)
+		return path
+	}
+	cursor, key, name := "", "2026-01-01T05:00:00Z", "user500@example.com"
+	users, groups := scim.UserType(), scim.GroupType()
+	checkPlans(t, s, scimUsers, ScimQuery{Count: 100}, nil, "scim_users_created")
+	checkPlans(t, s, scimUsers, ScimQuery{Count: 100, StartIndex: 15_001}, nil, "scim_users_created")
+	checkPlans(t, s, scimUsers, ScimQuery{Count: 100, Cursor: &cursor}, &scimPosition{&key, at}, "scim_users_created")
+	checkPlans(t, s, scimUsers, ScimQuery{Count: 100, Cursor: &cursor, SortBy: by(users, "meta.lastModified"), Descending: true}, &scimPosition{&key, at}, "scim_users_modified")
+	checkPlans(t, s, scimUsers, ScimQuery{Count: 100, Cursor: &cursor, SortBy: by(users, "userName")}, &scimPosition{&name, at}, "scim_users_user_name")
+	checkPlans(t, s, scimGroups, ScimQuery{Count: 100}, nil, "scim_groups_created")
+	checkPlans(t, s, scimGroups, ScimQuery{Count: 100, Cursor: &cursor, SortBy: by(groups, "displayName")}, &scimPosition{&name, at}, "scim_groups_display_name")
+}
+
+func checkPlans(t *testing.T, s scimStore, kind scimKind, q ScimQuery, after *scimPosition, index string) {
 	t.Helper()
 	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
 		var plan string
-		inAcme(t, s, func(tx *Tx) { plan = explain(t, tx, q, after, mode) })
+		inAcme(t, s, func(tx *Tx) { plan = explain(t, tx, kind, q, after, mode) })
 		require.Regexp(t, index+`\b`, plan, "%v\n%s", q.Filter, plan)
-		require.NotRegexp(t, `Seq Scan on scim_(users|emails)`, plan)
+		require.NotRegexp(t, `Seq Scan on scim_(users|emails|groups|members)`, plan, "%v", q.Filter)
 	}
 }
 
-// explain is how the database runs a list of users.
-func explain(t *testing.T, tx *Tx, q ScimQuery, after *scimPosition, planMode string) string {
+// explain is how the database runs a list.
+func explain(t *testing.T, tx *Tx, kind scimKind, q ScimQuery, after *scimPosition, planMode string) string {
 	t.Helper()
-	statement, args := newScimList(tx.Org, q, scimUsers).statement(after)
+	statement, args := newScimList(tx.Org, q, kind).statement(after)
 	literals := make([]string, len(args))
 	for i, a := range args {
 		switch v := a.(type) {

@@ -168,16 +168,20 @@ func (tx *Tx) ResolveManager(ctx context.Context, employeeID string) (*uuid.UUID
 // AdoptReports gives everyone who named an unknown manager by this employee id the manager who has now arrived, and
 // answers who they are.
 func (tx *Tx) AdoptReports(ctx context.Context, employeeID string, manager uuid.UUID) ([]uuid.UUID, error) {
-	rows, err := tx.Query(ctx, `
-		with locked as (
-			select id from identities where org = $1 and manager_key = $2 and manager_id is null order by id for no key update
-		)
-		update identities i set manager_id = $3 from locked where i.org = $1 and i.id = locked.id returning i.id`,
-		tx.Org, employeeID, manager)
+	// That the key is not empty is what the index of these is told by.
+	rows, err := tx.Query(ctx, `select id from identities where org = $1 and manager_key = $2 and manager_key <> '' and manager_id is null
+		order by id for no key update`, tx.Org, employeeID)
 	if err != nil {
 		return nil, fmt.Errorf("adopt reports: %w", err)
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	reports, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil || len(reports) == 0 { // as a rule
+		return nil, err
+	}
+	if _, err := tx.Exec(ctx, `update identities set manager_id = $3 where org = $1 and id = any($2)`, tx.Org, reports, manager); err != nil {
+		return nil, fmt.Errorf("adopt reports: %w", err)
+	}
+	return reports, nil
 }
 
 // Reports lists who else has this manager.

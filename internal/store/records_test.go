@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tenurehq/tenure/internal/identity"
@@ -40,5 +41,36 @@ func TestAYoungTimelineIsReadByItsKeys(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, 2, read())
+	})
+}
+
+// TestReportsAreFoundByTheirManager: each arrival asks who has waited for this manager, and must not read everybody for it.
+func TestReportsAreFoundByTheirManager(t *testing.T) {
+	t.Parallel()
+	s := openScim(t, 1)
+	var boss, report uuid.UUID
+	inAcme(t, s, func(tx *Tx) {
+		for i := range 300 {
+			row := Identity{ID: uuid.New(), Version: 1, State: identity.StateActive}
+			if i == 200 {
+				report, row.ManagerKey = row.ID, "boss"
+			}
+			boss = row.ID
+			require.NoError(t, tx.InsertIdentity(t.Context(), row))
+		}
+	})
+	inAcme(t, s, func(tx *Tx) {
+		_, err := tx.Exec(t.Context(), `set local plan_cache_mode = force_generic_plan`)
+		require.NoError(t, err)
+		nobody, err := tx.AdoptReports(t.Context(), "somebody", boss)
+		require.NoError(t, err)
+		require.Empty(t, nobody)
+		var read int
+		require.NoError(t, tx.QueryRow(t.Context(), `select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables
+			where relname = 'identities'`).Scan(&read))
+		require.LessOrEqual(t, read, 1)
+		adopted, err := tx.AdoptReports(t.Context(), "boss", boss)
+		require.NoError(t, err)
+		require.Equal(t, []uuid.UUID{report}, adopted)
 	})
 }

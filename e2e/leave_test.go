@@ -64,33 +64,6 @@ func TestLeaveMeetsAJoinerWho(t *testing.T) {
 				w.requireConfirmed(left)
 			})
 
-			t.Run("is queued in Temporal", func(t *testing.T) {
-				t.Parallel()
-				if s.slots == 0 {
-					t.Skip("the slots of this worker are more than the relay lets wait")
-				}
-				w := newWorld(t, s)
-				for _, target := range w.systems {
-					target.proxy.SetRules(connectortest.Rule{Fault: connectortest.Hang()})
-				}
-				w.send(identity.WorkerJoined, person(1))
-				joined := w.send(identity.WorkerJoined, person(2))
-				w.eventually("an attempt waits for a slot", func() bool {
-					return slices.ContainsFunc(w.runOf(joined).GetPendingActivities(), func(a *workflow.PendingActivityInfo) bool {
-						return a.GetState() == enums.PENDING_ACTIVITY_STATE_SCHEDULED && a.GetLastStartedTime() == nil
-					})
-				})
-				left := w.leaveNow("E0002")
-				for _, target := range w.systems {
-					target.proxy.SetRules()
-					target.proxy.Release()
-				}
-				w.quiet()
-				w.requireGone("E0002")
-				w.requireEnabled("E0001", "Everyone", "Sales")
-				w.requireConfirmed(left)
-			})
-
 			t.Run("is in the middle of an activity", func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, s)
@@ -146,6 +119,31 @@ func TestLeaveMeetsAJoinerWho(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLeaveMeetsAJoinerWhoWaitsForASlot: there are fewer slots than attempts, so that some wait in Temporal.
+func TestLeaveMeetsAJoinerWhoWaitsForASlot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, settings{slots: 2})
+	for _, target := range w.systems {
+		target.proxy.SetRules(connectortest.Rule{Fault: connectortest.Hang()})
+	}
+	w.send(identity.WorkerJoined, person(1))
+	joined := w.send(identity.WorkerJoined, person(2))
+	w.eventually("an attempt waits for a slot", func() bool {
+		return slices.ContainsFunc(w.runOf(joined).GetPendingActivities(), func(a *workflow.PendingActivityInfo) bool {
+			return a.GetState() == enums.PENDING_ACTIVITY_STATE_SCHEDULED && a.GetLastStartedTime() == nil
+		})
+	})
+	left := w.leaveNow("E0002")
+	for _, target := range w.systems {
+		target.proxy.SetRules()
+		target.proxy.Release()
+	}
+	w.quiet()
+	w.requireGone("E0002")
+	w.requireEnabled("E0001", "Everyone", "Sales")
+	w.requireConfirmed(left)
 }
 
 // verified reports whether every account of the person was read back once after the leave.

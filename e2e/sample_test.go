@@ -142,23 +142,26 @@ func (a *acme) simulateOkta(_ policy.Target, has map[string][]string) http.Handl
 }
 
 // play runs `tenure sample play`, which compares the targets with what policy says and fails when they differ. Its
-// requests are repeated for some seconds only; a play that gave up is begun once more, which sends what is missing.
-func (a *acme) play(attempts int) error {
-	var err error
-	for range attempts {
+// requests are repeated for some seconds only, and Postgres may take longer to come back: a play that gave up before the
+// deadline is begun once more, which sends what is missing.
+func (a *acme) play(deadline time.Time) error {
+	for {
 		var output, said bytes.Buffer
 		command := exec.CommandContext(a.t.Context(), a.binary, "sample", "play", "--json", "--file", a.files)
 		command.Env, command.Stdout, command.Stderr = a.env, &output, &said
 		var result struct{ Differences []any }
-		if err = errors.Join(command.Run(), json.Unmarshal(output.Bytes(), &result)); err == nil && len(result.Differences) > 0 {
+		err := errors.Join(command.Run(), json.Unmarshal(output.Bytes(), &result))
+		if err == nil && len(result.Differences) > 0 {
 			err = errors.New("there are differences")
 		}
 		if err == nil {
 			return nil
 		}
 		a.t.Logf("a play ended: %v\n%s\n%v", err, said.String()[max(0, said.Len()-600):], result.Differences)
+		if time.Now().After(deadline) {
+			return err
+		}
 	}
-	return err
 }
 
 // TestKillsWhileTheSamplePlays is invariant 2 on the sample: kill -9 of the API, the worker, Temporal and Postgres at
@@ -181,7 +184,7 @@ func killWhileTheSamplePlays(t *testing.T, kills int) {
 	require.NoError(t, migrate(t.Context(), pg.Owner))
 	a := newAcme(t, pg.Database, temporal.Address())
 	played := make(chan error, 1)
-	go func() { played <- a.play(12) }() // each kill may cost a play or two
+	go func() { played <- a.play(time.Now().Add(patience)) }()
 	for n, each := range drawn(random, victims(t, a.api, a.worker, temporal, pg), kills) {
 		// The pause is the random moment; what is under way then is for chance to choose.
 		time.Sleep(time.Duration(500+random.IntN(5000)) * time.Millisecond)
@@ -244,7 +247,7 @@ func TestATargetDownForTheWholeSample(t *testing.T) {
 	}
 	proxy.SetDown(false)
 	a.quiet()
-	require.NoError(t, a.play(1), "it has caught up")
+	require.NoError(t, a.play(time.Now()), "it has caught up")
 }
 
 // end kills Tenure's processes.

@@ -169,28 +169,51 @@ func TestSCIMMeaning(t *testing.T) {
 	h := start(t)
 	for i, row := range docTable(t, "../docs/scim/meaning.md", "Users") {
 		t.Run(row[0]+": "+row[1], func(t *testing.T) {
-			org := fmt.Sprint("row", i)
-			d := h.directory(org, meaningPolicy).on(t)
-			m := &meaning{directory: d, hr: tenant{h: d.h, id: org, hr: d.h.token(org, "hr")}}
-			prepare, ok := before[row[0]]
-			require.True(t, ok, row[0])
-			prepare(m)
-			m.later()
-			record := len(m.audited())
-			got := m.request(row[1])
-			status, whose, _ := strings.Cut(strings.Replace(row[2], " uniqueness", "", 1), ", ")
-			require.Equal(t, status, fmt.Sprint(got.status), string(got.body))
-			if strings.HasSuffix(row[2], "uniqueness") {
-				got.refused(http.StatusConflict, "uniqueness")
-			}
-			if whose != "" {
-				m.owner(got.text("id"), whose)
-			}
-			require.Equal(t, row[3], m.effect(record))
-			require.Equal(t, row[4], m.leave())
+			m := playMeaning(t, h, fmt.Sprint("row", i), meaningPolicy, row)
 			require.Equal(t, row[5], fmt.Sprint(m.count("identities")))
 		})
 	}
+}
+
+func TestSCIMInactiveMeansWhatPolicySays(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	for i, row := range docTable(t, "../docs/scim/meaning.md", "Inactive Users by policy") {
+		t.Run(strings.Join(row[:3], ": "), func(t *testing.T) {
+			rules := strings.Replace(meaningPolicy, "directory}", "directory, inactive: "+row[0]+"}", 1)
+			m := playMeaning(t, h, fmt.Sprint("inactive", i), rules, row[1:])
+			is := m.seen()
+			state := string(is.State)
+			if is.Immediate {
+				state += ", at once"
+			}
+			require.Equal(t, row[6], state)
+		})
+	}
+}
+
+// playMeaning plays a row that begins with before, request, answer, effect and leave.
+func playMeaning(t *testing.T, h *harness, org, rules string, row []string) *meaning {
+	t.Helper()
+	d := h.directory(org, rules).on(t)
+	m := &meaning{directory: d, hr: tenant{h: d.h, id: org, hr: d.h.token(org, "hr")}}
+	prepare, ok := before[row[0]]
+	require.True(t, ok, row[0])
+	prepare(m)
+	m.later()
+	record := len(m.audited())
+	got := m.request(row[1])
+	status, whose, _ := strings.Cut(strings.Replace(row[2], " uniqueness", "", 1), ", ")
+	require.Equal(t, status, fmt.Sprint(got.status), string(got.body))
+	if strings.HasSuffix(row[2], "uniqueness") {
+		got.refused(http.StatusConflict, "uniqueness")
+	}
+	if whose != "" {
+		m.owner(got.text("id"), whose)
+	}
+	require.Equal(t, row[3], m.effect(record))
+	require.Equal(t, row[4], m.leave())
+	return m
 }
 
 // owner checks whose id a resource has, and takes it for the User's.
@@ -237,28 +260,31 @@ func (m *meaning) effect(before int) string {
 // leave says how the person's leave stands.
 func (m *meaning) leave() string {
 	m.h.t.Helper()
+	switch left := m.seen().LeftAt; {
+	case left == nil:
+		return "none"
+	case left.Equal(m.h.clock.now()):
+		return "begins"
+	default:
+		return "goes on"
+	}
+}
+
+// seen is the person; nobody while a case is open.
+func (m *meaning) seen() (person store.View) {
+	m.h.t.Helper()
 	id := m.person
 	if id == "" {
 		id = m.user
 	}
-	left := "none"
-	require.NoError(m.h.t, m.h.store.InOrg(m.h.t.Context(), m.org, func(tx *store.Tx) error {
-		person, err := tx.ViewOf(m.h.t.Context(), uuid.MustParse(id))
-		switch {
-		case identity.ErrorCode(err) == identity.NotFound: // a case is open
+	require.NoError(m.h.t, m.h.store.InOrg(m.h.t.Context(), m.org, func(tx *store.Tx) (err error) {
+		person, err = tx.ViewOf(m.h.t.Context(), uuid.MustParse(id))
+		if identity.ErrorCode(err) == identity.NotFound {
 			return nil
-		case err != nil:
-			return err
-		case person.LeftAt == nil:
-			left = "none"
-		case person.LeftAt.Equal(m.h.clock.now()):
-			left = "begins"
-		default:
-			left = "goes on"
 		}
-		return nil
+		return err
 	}))
-	return left
+	return person
 }
 
 // Entra ID renames whom it deletes, so that the name is free. That is no rename of the person.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"testing"
@@ -323,6 +324,44 @@ func TestSCIMUnknownAttributesByPolicy(t *testing.T) {
 	id := strict.user("ada")
 	strict.patch("/Users/"+id, `{"op":"add","value":{"shoeSize":41}}`).is(http.StatusBadRequest)
 	require.Empty(t, strict.get("/Users/"+id).is(http.StatusOK).get("shoeSize"))
+}
+
+// TestSCIMWhatIsLeftOutIsInTheRecord, also when nothing else was said: nobody would ever see that a directory's mapping sends
+// what goes nowhere.
+func TestSCIMWhatIsLeftOutIsInTheRecord(t *testing.T) {
+	t.Parallel()
+	d := start(t).directory("acme", "")
+	user := d.user("ada")
+	group := d.group("Crew", user)
+	userBody := string(d.get("/Users/" + user).is(http.StatusOK).body)
+	groupBody := string(d.get("/Groups/" + group).is(http.StatusOK).body)
+	const shoe = `{"op":"add","value":{"shoeSize":41}}`
+	again := `{"op":"remove","path":"members"},{"op":"add","path":"members","value":[{"value":"` + user + `"}]}`
+	for _, c := range []struct {
+		name, path, action string
+		send               func(path string) scimAnswer
+	}{
+		{"a PATCH of a User", "/Users/" + user, "scim.user.unchanged", func(path string) scimAnswer { return d.patch(path, shoe) }},
+		{"a PUT of a User", "/Users/" + user, "scim.user.unchanged", func(path string) scimAnswer {
+			return d.put(path, strings.Replace(userBody, "{", `{"shoeSize":41,`, 1))
+		}},
+		{"a PATCH of a Group", "/Groups/" + group, "scim.group.unchanged", func(path string) scimAnswer { return d.patch(path, shoe) }},
+		{"a PATCH of members that cancels out", "/Groups/" + group, "scim.group.unchanged", func(path string) scimAnswer {
+			return d.patch(path, shoe+","+again)
+		}},
+		{"a PUT of a Group", "/Groups/" + group, "scim.group.unchanged", func(path string) scimAnswer {
+			return d.put(path, strings.Replace(groupBody, "{", `{"shoeSize":41,`, 1))
+		}},
+	} {
+		recorded := len(d.h.auditOf("acme", c.action))
+		before := d.get(c.path).is(http.StatusOK).get("meta")
+		require.Equal(t, before, c.send(c.path).is(http.StatusOK).get("meta"), c.name)
+		entries := d.h.auditOf("acme", c.action)
+		require.Len(t, entries, recorded+1, c.name)
+		require.Equal(t, path.Base(c.path), entries[recorded].ObjectID, c.name)
+		require.Equal(t, []any{"shoeSize"}, entries[recorded].Detail["ignored"], c.name)
+	}
+	require.Equal(t, []string{user}, d.members(group))
 }
 
 // TestSCIMShowsNothingThatIsDeclaredNoMore: what an attribute of an organization's own held stays hidden when the attribute is

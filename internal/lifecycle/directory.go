@@ -17,7 +17,8 @@ import (
 type DirectoryUser struct {
 	*store.ScimUser
 	Effect identity.Effect
-	// Changed is false when the write said what was known already; then nothing was written.
+	// Changed is false when the write said what was known already; then nothing was written but what was left out of it, to the
+	// record.
 	Changed bool
 }
 
@@ -190,7 +191,10 @@ func (s *Service) ChangeDirectoryUser(ctx context.Context, org string, caller Ca
 		}
 		if !input.Changed {
 			result = DirectoryUser{ScimUser: &u, Effect: identity.EffectNone}
-			return nil
+			if len(input.Unknown) == 0 {
+				return nil
+			}
+			return d.auditUser(ctx, "scim.user.unchanged", &u, identity.EffectNone, input)
 		}
 		result, err = d.save(ctx, u, input, "scim.user.changed")
 		return err
@@ -246,7 +250,7 @@ func (s *Service) DeleteDirectoryUser(ctx context.Context, org string, caller Ca
 		if err != nil {
 			return err
 		}
-		person.active = false
+		person.leaves(d.allowed)
 		effect, err := d.say(ctx, &u, person, false)
 		if err != nil {
 			return err

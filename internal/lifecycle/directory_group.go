@@ -65,6 +65,7 @@ func (s *Service) ChangeDirectoryGroup(ctx context.Context, org string, caller C
 	edit func(policy.Provisioning, store.ScimGroup) (DirectoryGroupEdit, error),
 ) (DirectoryGroup, error) {
 	var result DirectoryGroup
+	var unknown []string
 	err := s.directory(ctx, org, caller, false, func(d *directoryWrite) error {
 		g, err := d.tx.ScimGroupForUpdate(ctx, id)
 		if err != nil {
@@ -90,7 +91,7 @@ func (s *Service) ChangeDirectoryGroup(ctx context.Context, org string, caller C
 			return err
 		}
 		if !input.Changed && len(moved) == 0 {
-			result = DirectoryGroup{stored, false}
+			result, unknown = DirectoryGroup{stored, false}, input.Unknown
 			return errUnchanged
 		}
 		result = DirectoryGroup{g, true}
@@ -106,10 +107,15 @@ func (s *Service) ChangeDirectoryGroup(ctx context.Context, org string, caller C
 		}
 		return d.auditGroup(ctx, "scim.group.changed", &g, moved, input.Unknown)
 	})
-	if errors.Is(err, errUnchanged) {
-		err = nil
+	if !errors.Is(err, errUnchanged) {
+		return result, err
 	}
-	return result, err
+	if len(unknown) == 0 {
+		return result, nil
+	}
+	return result, s.directory(ctx, org, caller, false, func(d *directoryWrite) error {
+		return d.auditGroup(ctx, "scim.group.unchanged", &result.ScimGroup, nil, unknown)
+	})
 }
 
 // errUnchanged undoes a write after which everything is as it was: its operations may have raised the version.

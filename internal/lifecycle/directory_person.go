@@ -18,17 +18,36 @@ import (
 )
 
 // A SCIM client says how a person is, not what happened: its source has one entry for each User, which every write
-// replaces. Active it is a joining, at the moment when the User became active; else a leave, at the moment when it ceased
-// to be. Both stay what they were as long as the User's active does, so that a DELETE after active: false begins no new
-// leave.
+// replaces. Active it is a joining, at the moment when the User became active; else what policy says, a leave or a leave of
+// absence, at the moment when it ceased to be. Both stay what they were as long as the User's active does, so that a DELETE
+// after an active: false that was a leave begins no new one.
 
 // directoryOrigin is the origin of the entries that SCIM clients make; the event's id is the User's.
 func directoryOrigin(source string) string { return "urn:tenure:scim:" + source }
 
 // person is what a User says of the person.
 type person struct {
-	active bool
-	patch  identity.Patch
+	is    identity.EventType // what the entry says
+	patch identity.Patch
+}
+
+// becomes says what a User that is active, or is not, means for the person.
+func (p *person) becomes(active bool, rules policy.Provisioning) {
+	switch {
+	case active:
+		p.is = identity.WorkerJoined
+	case rules.Inactive == policy.InactiveSuspension:
+		p.is = identity.WorkerLeaveStarted
+	default:
+		p.leaves(rules)
+	}
+}
+
+func (p *person) leaves(rules policy.Provisioning) {
+	p.is = identity.WorkerLeft
+	if rules.Inactive == policy.InactiveImmediateLeave {
+		p.patch["immediate"] = json.RawMessage("true")
+	}
 }
 
 // isActive takes a User who does not say for active: active has no default (RFC 7643, section 4.1.1), and clients that never
@@ -44,7 +63,8 @@ func personOf(r scim.Resource, rules policy.Provisioning) (person, error) {
 	name, _ := r["name"].(map[string]any)
 	work := preferred(r["addresses"])
 	manager, _ := enterprise["manager"].(map[string]any)
-	p := person{active: isActive(r), patch: identity.Patch{}}
+	p := person{patch: identity.Patch{}}
+	p.becomes(isActive(r), rules)
 	for field, value := range map[string]any{
 		"employeeId":        enterprise["employeeNumber"],
 		"givenName":         name["givenName"],
@@ -160,11 +180,8 @@ func (p *person) custom(r scim.Resource, rules policy.Provisioning) error {
 // entry is what the person says as the one entry of its source's timeline.
 func (p person) entry(source string, id uuid.UUID, at time.Time) identity.Entry {
 	// Each User is a relationship of its own: who has two, by a case, is here as long as one of them is active.
-	e := identity.Event{Source: directoryOrigin(source), ID: id.String(), Type: identity.WorkerLeft, Time: at, EmployeeID: id.String(),
+	e := identity.Event{Source: directoryOrigin(source), ID: id.String(), Type: p.is, Time: at, EmployeeID: id.String(),
 		RelationshipID: id.String(), Patch: p.patch}
-	if p.active {
-		e.Type = identity.WorkerJoined
-	}
 	return identity.Entry{Event: e, ReceivedAt: at}
 }
 

@@ -16,6 +16,16 @@ const (
 	ModeSCIM     Mode = "scim"     // the directory's SCIM client
 )
 
+// Inactive says what it means for the person that a User is active no more.
+type Inactive string
+
+// What it may mean. A User who is deleted has left in any case.
+const (
+	InactiveLeave          Inactive = "leave"
+	InactiveImmediateLeave Inactive = "immediateLeave" // no tier waits for its turn
+	InactiveSuspension     Inactive = "suspension"     // as a leave of absence
+)
+
 // Provisioning is how the organization's own directory may write.
 type Provisioning struct {
 	Mode Mode
@@ -23,6 +33,8 @@ type Provisioning struct {
 	Source string
 	// RejectUnknown refuses SCIM requests with attributes that no schema has, instead of leaving these out.
 	RejectUnknown bool
+	// Inactive is what active: false means. It counts for what is written from when the policy is in force.
+	Inactive Inactive
 	// Users is the type of SCIM Users, with the organization's own extensions.
 	Users scim.ResourceType
 }
@@ -45,6 +57,7 @@ type scimDoc struct {
 	At                place       `json:"-"`
 	Source            text        `json:"source"`
 	UnknownAttributes text        `json:"unknownAttributes"`
+	Inactive          text        `json:"inactive"`
 	Schemas           []schemaDoc `json:"schemas,omitempty"`
 }
 
@@ -90,6 +103,7 @@ func (p *provisioningDoc) settle() {
 	if p.SCIM != nil {
 		p.SCIM.Source.orElse(defaultScimSource)
 		p.SCIM.UnknownAttributes.orElse(unknownIgnore)
+		p.SCIM.Inactive.orElse(string(InactiveLeave))
 	}
 }
 
@@ -97,7 +111,7 @@ func (p *provisioningDoc) settle() {
 func (p *Policy) Provisioning() Provisioning { return p.provisioning }
 
 func (b *builder) provisioning() {
-	b.policy.provisioning = Provisioning{Mode: ModeDisabled, Source: defaultScimSource, Users: scim.UserType()}
+	b.policy.provisioning = Provisioning{Mode: ModeDisabled, Source: defaultScimSource, Inactive: InactiveLeave, Users: scim.UserType()}
 	doc := b.doc.Provisioning
 	if doc == nil {
 		return
@@ -108,9 +122,13 @@ func (b *builder) provisioning() {
 	if doc.SCIM != nil {
 		b.oneOf(doc.SCIM.UnknownAttributes, "provisioning.scim.unknownAttributes", unknownIgnore, unknownReject)
 		b.policy.provisioning.RejectUnknown = doc.SCIM.UnknownAttributes.v == unknownReject
+		b.oneOf(doc.SCIM.Inactive, "provisioning.scim.inactive", string(InactiveLeave), string(InactiveImmediateLeave), string(InactiveSuspension))
+		b.policy.provisioning.Inactive = Inactive(doc.SCIM.Inactive.v)
 		b.policy.provisioning.Source = doc.SCIM.Source.v
 		b.policy.provisioning.Users = b.scimUsers(doc.SCIM.Schemas)
-		source = doc.SCIM.Source.scalar
+		if source = doc.SCIM.Source.scalar; source.at == (place{}) {
+			source.at = doc.SCIM.At
+		}
 	}
 	if Mode(doc.Mode.v) != ModeSCIM || len(b.doc.Sources) == 0 || source.v == "" {
 		return

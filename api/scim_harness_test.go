@@ -214,9 +214,10 @@ func (a scimAnswer) ids() []string {
 	return ids
 }
 
-// auditOf reads the entries of an action, in order.
-func (h *harness) auditOf(org, action string) []store.AuditEntry {
+// auditOf reads acme's entries of an action, in order.
+func (h *harness) auditOf(action string) []store.AuditEntry {
 	h.t.Helper()
+	const org = "acme"
 	var entries []store.AuditEntry
 	require.NoError(h.t, h.store.InOrg(h.t.Context(), org, func(tx *store.Tx) error {
 		rows, err := tx.Query(h.t.Context(), `select actor, action, object_type, object_id, coalesce(identity_id, '00000000-0000-0000-0000-000000000000'), request_id, detail

@@ -297,7 +297,7 @@ func TestSCIMRequestIDIsInTheRecord(t *testing.T) {
 	d := start(t).directory("acme", "")
 	made := d.post("/Users", userOf("ada", `"nickName":"A"`, `"shoeSize":41`), "Tenure-Request-Id", "request-1").is(http.StatusCreated)
 	require.Equal(t, "request-1", made.header.Get("Tenure-Request-Id"))
-	entries := d.h.auditOf("acme", "scim.user.created")
+	entries := d.h.auditOf("scim.user.created")
 	require.Len(t, entries, 1)
 	require.Equal(t, "request-1", entries[0].RequestID)
 	require.Equal(t, made.text("id"), entries[0].ObjectID)
@@ -353,10 +353,10 @@ func TestSCIMWhatIsLeftOutIsInTheRecord(t *testing.T) {
 			return d.put(path, strings.Replace(groupBody, "{", `{"shoeSize":41,`, 1))
 		}},
 	} {
-		recorded := len(d.h.auditOf("acme", c.action))
+		recorded := len(d.h.auditOf(c.action))
 		before := d.get(c.path).is(http.StatusOK).get("meta")
 		require.Equal(t, before, c.send(c.path).is(http.StatusOK).get("meta"), c.name)
-		entries := d.h.auditOf("acme", c.action)
+		entries := d.h.auditOf(c.action)
 		require.Len(t, entries, recorded+1, c.name)
 		require.Equal(t, path.Base(c.path), entries[recorded].ObjectID, c.name)
 		require.Equal(t, []any{"shoeSize"}, entries[recorded].Detail["ignored"], c.name)

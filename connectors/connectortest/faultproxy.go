@@ -103,7 +103,7 @@ func Start(t testing.TB, targetURL string) *FaultProxy {
 		forward: &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
-				r.Out.Host = target.Host
+				r.Out.Host = r.In.Host // so that links which the target gives lead to the proxy
 			},
 			Transport: transport,
 			// A target that is away is what tests do on purpose: the client gets 502.

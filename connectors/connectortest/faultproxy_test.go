@@ -69,6 +69,17 @@ func TestProxyPassesOnWithoutRules(t *testing.T) {
 	require.Equal(t, "/base/Users/1", p.Requests()[0].Path)
 }
 
+// A target gives links in the name that it is called by: they must not lead around the proxy.
+func TestProxyKeepsTheHost(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Host) }))
+	t.Cleanup(server.Close)
+	p := connectortest.Start(t, server.URL)
+	_, host, _, err := post(t.Context(), p.URL, "")
+	require.NoError(t, err)
+	require.Equal(t, p.URL, "http://"+host)
+}
+
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

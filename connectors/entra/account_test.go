@@ -292,6 +292,19 @@ func TestALookUpDoesNotTrustTheFilter(t *testing.T) {
 	}
 }
 
+// A target that answers is there, wherever its list would go on: else people would wait for it who could leave.
+func TestTheProbeDoesNotGoOn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, simulator.Options{})
+	body := `{"value": [{"id": "u1"}], "@odata.nextLink": "https://graph.elsewhere.example/v1.0/users?$skiptoken=x"}`
+	c := b.against(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, body) })
+	require.NoError(t, c.Probe(t.Context()))
+	_, err := c.ListAccounts(t.Context(), connectors.Page{})
+	requireKind(t, connectors.KindUnavailable, err)
+	body = `<html>maintenance</html>`
+	requireKind(t, connectors.KindUnavailable, c.Probe(t.Context()))
+}
+
 // Every read of a user selects what it needs: it costs less (graph/throttling-limits) and shows accountEnabled at all.
 func TestReadsSelect(t *testing.T) {
 	t.Parallel()

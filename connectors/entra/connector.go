@@ -122,9 +122,14 @@ func newConnector(in connectors.Settings) (*Connector, error) {
 	return &Connector{client: cl, settings: s, names: newNameCache()}, nil
 }
 
-// Probe lists at most one user's id, which proves token and permission at the lowest price there is.
+// Probe lists at most one user's id, which proves token and permission at the lowest price there is. Where the list goes on
+// does not matter: whoever has to leave can, behind a proxy that Graph's links lead around, too.
 func (c *Connector) Probe(ctx context.Context) error {
-	_, err := c.client.page(ctx, call{action: "probe target", template: "/users", query: map[string]string{"select": "id", "top": "1"}})
+	req, ans, err := c.client.list(ctx, call{action: "probe target", template: "/users", query: map[string]string{"select": "id", "top": "1"}})
+	if err != nil {
+		return err
+	}
+	_, err = req.readList(ans)
 	return err
 }
 

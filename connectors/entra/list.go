@@ -90,21 +90,36 @@ type page struct {
 
 // page reads one page. An answer without the list itself is an error: it must never look as if nothing were there.
 func (cl *client) page(ctx context.Context, c call) (page, error) {
-	c.method, c.accept, c.limit = http.MethodGet, []int{http.StatusOK}, maxList
-	ans, err := cl.do(ctx, c)
+	c, ans, err := cl.list(ctx, c)
 	if err != nil {
 		return page{}, err
 	}
 	return cl.readPage(c, ans)
 }
 
+// list makes the request of a listing.
+func (cl *client) list(ctx context.Context, c call) (call, answer, error) {
+	c.method, c.accept, c.limit = http.MethodGet, []int{http.StatusOK}, maxList
+	ans, err := cl.do(ctx, c)
+	return c, ans, err
+}
+
+// readPage reads a page that is gone on from, if it says where.
 func (cl *client) readPage(c call, ans answer) (page, error) {
-	var p page
-	if json.Unmarshal(ans.body, &p) != nil || p.Value == nil {
-		return page{}, c.rubbish(ans.status, errors.New("the body is not a list"))
+	p, err := c.readList(ans)
+	if err != nil {
+		return page{}, err
 	}
 	if p.Next != "" && (p.Next == c.link || cl.ours(p.Next) != nil) {
 		return page{}, c.rubbish(ans.status, errors.New("the list goes on at an address that is not the target's, or at the same one"))
+	}
+	return p, nil
+}
+
+func (c call) readList(ans answer) (page, error) {
+	var p page
+	if json.Unmarshal(ans.body, &p) != nil || p.Value == nil {
+		return page{}, c.rubbish(ans.status, errors.New("the body is not a list"))
 	}
 	return p, nil
 }

@@ -65,57 +65,60 @@ func (s *Service) ChangeDirectoryGroup(ctx context.Context, org string, caller C
 	edit func(policy.Provisioning, store.ScimGroup) (DirectoryGroupEdit, error),
 ) (DirectoryGroup, error) {
 	var result DirectoryGroup
-	var unknown []string
+	var input DirectoryGroupEdit
 	err := s.directory(ctx, org, caller, false, func(d *directoryWrite) error {
 		g, err := d.tx.ScimGroupForUpdate(ctx, id)
 		if err != nil {
 			return err
 		}
-		stored := g
-		before, err := scim.GroupType().Load(g.Resource)
-		if err != nil {
+		if input, err = edit(d.allowed, g); err != nil {
 			return err
 		}
-		input, err := edit(d.allowed, g)
-		if err != nil {
-			return err
-		}
-		if input.Changed {
-			g.Resource = scim.AppendJSON(nil, input.Resource)
-			if err := d.tx.UpdateScimGroup(ctx, &g); err != nil {
-				return err
-			}
-		}
-		moved, err := d.moveMembers(ctx, &g, input)
-		if err != nil {
-			return err
-		}
-		if !input.Changed && len(moved) == 0 {
-			result, unknown = DirectoryGroup{stored, false}, input.Unknown
-			return errUnchanged
-		}
-		result = DirectoryGroup{g, true}
-		names := []string{before.Text("displayName")}
-		if name := input.Resource.Text("displayName"); input.Changed && name != names[0] {
-			names = append(names, name)
-			if err := d.pokeMembers(ctx, id, names); err != nil {
-				return err
-			}
-		}
-		if err := d.pokeMoved(ctx, names, moved); err != nil { // who went with a change of the name had it by the old one
-			return err
-		}
-		return d.auditGroup(ctx, "scim.group.changed", &g, moved, input.Unknown)
+		result, err = d.changeGroup(ctx, g, input)
+		return err
 	})
 	if !errors.Is(err, errUnchanged) {
 		return result, err
 	}
-	if len(unknown) == 0 {
+	if len(input.Unknown) == 0 {
 		return result, nil
 	}
 	return result, s.directory(ctx, org, caller, false, func(d *directoryWrite) error {
-		return d.auditGroup(ctx, "scim.group.unchanged", &result.ScimGroup, nil, unknown)
+		return d.auditGroup(ctx, "scim.group.unchanged", &result.ScimGroup, nil, input.Unknown)
 	})
+}
+
+// changeGroup does what a client's write says. errUnchanged comes with the Group as it was.
+func (d *directoryWrite) changeGroup(ctx context.Context, g store.ScimGroup, input DirectoryGroupEdit) (DirectoryGroup, error) {
+	stored := g
+	before, err := scim.GroupType().Load(g.Resource)
+	if err != nil {
+		return DirectoryGroup{}, err
+	}
+	if input.Changed {
+		g.Resource = scim.AppendJSON(nil, input.Resource)
+		if err := d.tx.UpdateScimGroup(ctx, &g); err != nil {
+			return DirectoryGroup{}, err
+		}
+	}
+	moved, err := d.moveMembers(ctx, &g, input)
+	if err != nil {
+		return DirectoryGroup{}, err
+	}
+	if !input.Changed && len(moved) == 0 {
+		return DirectoryGroup{stored, false}, errUnchanged
+	}
+	names := []string{before.Text("displayName")}
+	if name := input.Resource.Text("displayName"); input.Changed && name != names[0] {
+		names = append(names, name)
+		if err := d.pokeMembers(ctx, g.ID, names); err != nil {
+			return DirectoryGroup{}, err
+		}
+	}
+	if err := d.pokeMoved(ctx, names, moved); err != nil { // who went with a change of the name had it by the old one
+		return DirectoryGroup{}, err
+	}
+	return DirectoryGroup{g, true}, d.auditGroup(ctx, "scim.group.changed", &g, moved, input.Unknown)
 }
 
 // errUnchanged undoes a write after which everything is as it was: its operations may have raised the version.

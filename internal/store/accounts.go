@@ -164,12 +164,11 @@ func (tx *Tx) BeginAttempt(ctx context.Context, at Attempt) (account Account, be
 			update accounts set attempts = attempts + 1, outcome = '', retry_at = null,
 				in_flight_until = greatest(in_flight_until, $3),
 				disabling = disabling or $5, updated_at = now()
-			where org = $1 and id = $2 returning id, plan_id
+			where org = $1 and id = $2
 		)
-		update operations o set status = 'running', started_at = coalesce(o.started_at, $4), attempts = o.attempts + 1
-		from attempted a where o.org = $1 and o.account_id = a.id and o.plan_id = a.plan_id
-			and o.status in ('requested', 'running', 'failed', 'blocked')`,
-		tx.Org, at.Account, at.InFlightUntil, at.Now, at.Disables)
+		update operations set status = 'running', started_at = coalesce(started_at, $4), attempts = attempts + 1
+		where org = $1 and account_id = $2 and plan_id = $6 and status in ('requested', 'running', 'failed', 'blocked')`,
+		tx.Org, at.Account, at.InFlightUntil, at.Now, at.Disables, account.PlanID)
 	account.Attempts++
 	return account, true, false, nil
 }

@@ -21,7 +21,7 @@ var migrations embed.FS
 
 // schemaVersion is the newest migration of this binary, whatever it does: one that only makes an index counts as well, since a
 // database without it works, but too slowly for the load that a release is sized by.
-const schemaVersion = 7
+const schemaVersion = 8
 
 // Migrate brings the database at ownerURL to the schema of this binary, and lets the login serveRole act as the
 // application and the engine. Running it twice, or twice at once, is harmless.

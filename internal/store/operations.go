@@ -139,12 +139,27 @@ type OperationFilter struct {
 	Limit  int
 }
 
+// openOperations is the condition of the index of what is not over. Its second half is true of every row, and keeps the index
+// to those who ask for it: who looks up an account's open operations would be given it, too, see migration 8.
+const openOperations = `status in ('requested', 'running', 'failed', 'blocked', 'held') and requested_at > '-infinity'`
+
+// overdue is what of a leave's operations counts as stuck. Its parameter is now.
+const overdue = openOperations + ` and status <> 'held' and deadline_at < %s`
+
 // Operations lists operations by id.
 func (tx *Tx) Operations(ctx context.Context, f OperationFilter) ([]Operation, error) {
-	rows, err := tx.Query(ctx, selectOperations+`where org = $1 and id > $2
-		and case when $3 = 'stuck' then deadline_at < $4 and status in ('requested', 'running', 'blocked', 'failed')
-			else $3 = '' or status = $3 end
-		order by id limit $5`, tx.Org, f.After, f.Status, f.Now, f.Limit)
+	args := []any{tx.Org, f.After, f.Limit}
+	var which string
+	switch f.Status {
+	case "":
+	case "stuck":
+		which, args = " and "+fmt.Sprintf(overdue, "$4"), append(args, f.Now)
+	case "requested", "running", "failed", "blocked", "held":
+		which = " and status = '" + f.Status + "' and " + openOperations
+	default:
+		which, args = " and status = $4", append(args, f.Status)
+	}
+	rows, err := tx.Query(ctx, selectOperations+`where org = $1 and id > $2`+which+` order by id limit $3`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list operations: %w", err)
 	}
@@ -252,15 +267,13 @@ func (tx *Tx) Plan(ctx context.Context, id string) (*PlanRow, error) {
 // RecordFailure writes that an action of a plan went wrong for an account, and that those open beside it wait with it. What
 // went wrong before any of them began, such as a look-up, is the reason of all.
 func (tx *Tx) RecordFailure(ctx context.Context, account uuid.UUID, planID string, f Finding) error {
-	tx.write("record failure", `with open as (
-			select id, action from operations
-			where org = $1 and account_id = $2 and plan_id = $3 and status in ('requested', 'running', 'blocked', 'failed')
-		)
-		update operations o set status = $5, error_code = $6, error_detail = case
-				when open.action = $4 then $7
-				when $7 = '' or exists (select from open where action = $4) then ''
+	tx.write("record failure", `update operations o set status = $5, error_code = $6, error_detail = case
+				when o.action = $4 then $7
+				when $7 = '' or failed.listed then ''
 				else $4 || ': ' || $7 end
-		from open where o.org = $1 and o.id = open.id`,
+		from (select exists (select from operations where org = $1 and account_id = $2 and plan_id = $3 and action = $4
+			and status in ('requested', 'running', 'blocked', 'failed')) as listed) failed
+		where o.org = $1 and o.account_id = $2 and o.plan_id = $3 and o.status in ('requested', 'running', 'blocked', 'failed')`,
 		tx.Org, account, planID, f.Action, f.Status, f.Code, f.Detail)
 	return nil
 }

@@ -73,8 +73,8 @@ func (tx *Tx) Identities(ctx context.Context, f IdentityFilter) ([]View, error) 
 	q := conditions{args: []any{tx.Org, f.After}}
 	q.equal(`lower(attributes->>'department') = lower(%s)`, f.Department)
 	q.equal(`lower(attributes->>'workerType') = lower(%s)`, f.WorkerType)
-	q.equal(`lower(user_name) = lower(%s)`, f.UserName)
-	q.equal(`(attributes->>'employeeId') = %s`, f.EmployeeID)
+	q.equal(`user_name_key = lower(%s)`, f.UserName)
+	q.equal(`employee_key = lower(%[1]s) and attributes->>'employeeId' = %[1]s`, f.EmployeeID)
 	q.equal(`exists (select from accounts t where t.org = $1 and t.identity_id = identities.id and t.state <> 'deleted' and t.target = %s)`, f.Target)
 	if f.Manager != nil {
 		q.add(`manager_id = %s`, *f.Manager)
@@ -169,8 +169,8 @@ func (tx *Tx) candidates(ctx context.Context, reference string) ([]uuid.UUID, er
 		}
 	}
 	rows, err := tx.Query(ctx, `
-		select id from identities where org = $1 and attributes->>'employeeId' = $2
-		union select id from identities where org = $1 and lower(user_name) = lower($2) and $2 <> ''
+		select id from identities where org = $1 and employee_key = lower($2) and attributes->>'employeeId' = $2
+		union select id from identities where org = $1 and user_name_key = lower($2) and $2 <> ''
 		union select identity_id from source_links where org = $1 and employee_id = $2 and identity_id is not null
 		limit 1000`, tx.Org, reference)
 	if err != nil {

@@ -152,12 +152,12 @@ func (tx *Tx) HasLinkFrom(ctx context.Context, id uuid.UUID, source string) (boo
 	return has, nil
 }
 
-// matchable maps the attributes that correlation can compare to their expressions. Those before givenName have an index.
+// matchable maps the attributes that correlation can compare to their expressions. Those that are columns have an index.
 var matchable = map[string]string{
-	"email":             `lower(attributes->>'email')`,
-	"userName":          `lower(user_name)`,
-	"employeeId":        `lower(attributes->>'employeeId')`,
-	"familyName":        `lower(attributes->>'familyName')`,
+	"email":             `email_key`,
+	"userName":          `user_name_key`,
+	"employeeId":        `employee_key`,
+	"familyName":        `family_name_key`,
 	"givenName":         `lower(attributes->>'givenName')`,
 	"displayName":       `lower(attributes->>'displayName')`,
 	"workerType":        `lower(attributes->>'workerType')`,

@@ -113,9 +113,9 @@ func (tx *Tx) TargetCounts(ctx context.Context, since time.Time) ([]TargetCount,
 // which are counted under their own status, too.
 func (tx *Tx) OpenOperations(ctx context.Context, now time.Time) (map[string]int, error) {
 	rows, err := tx.Query(ctx, `
-		select status, count(*) from operations where org = $1 and status in ('requested', 'running', 'failed', 'blocked', 'held') group by status
+		select status, count(*) from operations where org = $1 and `+openOperations+` group by status
 		union all
-		select 'stuck', count(*) from operations where org = $1 and status in ('requested', 'running', 'failed', 'blocked') and deadline_at < $2
+		select 'stuck', count(*) from operations where org = $1 and `+fmt.Sprintf(overdue, "$2")+`
 		having count(*) > 0`, tx.Org, now)
 	if err != nil {
 		return nil, fmt.Errorf("count operations: %w", err)

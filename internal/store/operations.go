@@ -154,7 +154,7 @@ func (tx *Tx) Operations(ctx context.Context, f OperationFilter) ([]Operation, e
 	case "":
 	case "stuck":
 		which, args = " and "+fmt.Sprintf(overdue, "$4"), append(args, f.Now)
-	case "requested", "running", "failed", "blocked", "held":
+	case "requested", "running", "failed", "blocked", "held": // in words, since a parameter would not prove that the index has them
 		which = " and status = '" + f.Status + "' and " + openOperations
 	default:
 		which, args = " and status = $4", append(args, f.Status)

@@ -182,12 +182,39 @@ func TestSCIMInactiveMeansWhatPolicySays(t *testing.T) {
 		t.Run(strings.Join(row[:3], ": "), func(t *testing.T) {
 			rules := strings.Replace(meaningPolicy, "directory}", "directory, inactive: "+row[0]+"}", 1)
 			m := playMeaning(t, h, fmt.Sprint("inactive", i), rules, row[1:])
-			is := m.seen()
-			state := string(is.State)
-			if is.Immediate {
-				state += ", at once"
+			require.Equal(t, row[6], m.state())
+		})
+	}
+}
+
+// TestSCIMInactiveStaysWhatItMeant: a policy that comes later brings nobody back, and lets nobody leave, who was inactive before.
+func TestSCIMInactiveStaysWhatItMeant(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	for i, c := range []struct{ before, after, state, deleted string }{
+		{"leave", "suspension", "left", "left"},
+		{"leave", "immediateLeave", "left", "left, at once"},
+		{"immediateLeave", "suspension", "left, at once", "left, at once"},
+		{"immediateLeave", "leave", "left, at once", "left, at once"},
+		{"suspension", "leave", "suspended", "left"},
+		{"suspension", "immediateLeave", "suspended", "left, at once"},
+	} {
+		t.Run(c.before+", "+c.after, func(t *testing.T) {
+			org := fmt.Sprint("stays", i)
+			rules := func(inactive string) string {
+				return strings.Replace(meaningPolicy, "directory}", "directory, inactive: "+inactive+"}", 1)
 			}
-			require.Equal(t, row[6], state)
+			m := &meaning{directory: h.directory(org, rules(c.before)).on(t)}
+			m.active()
+			m.later()
+			m.request("PATCH active: false").is(http.StatusOK)
+			h.applyText(org, scimPolicy(org, rules(c.after)))
+			m.later()
+			m.request("PATCH title").is(http.StatusOK)
+			require.Equal(t, c.state, m.state())
+			m.later()
+			m.request("DELETE").is(http.StatusNoContent)
+			require.Equal(t, c.deleted, m.state())
 		})
 	}
 }
@@ -268,6 +295,15 @@ func (m *meaning) leave() string {
 	default:
 		return "goes on"
 	}
+}
+
+func (m *meaning) state() string {
+	m.h.t.Helper()
+	is := m.seen()
+	if is.Immediate {
+		return string(is.State) + ", at once"
+	}
+	return string(is.State)
 }
 
 // seen is the person; nobody while a case is open.

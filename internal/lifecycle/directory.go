@@ -250,6 +250,7 @@ func (s *Service) DeleteDirectoryUser(ctx context.Context, org string, caller Ca
 		if err != nil {
 			return err
 		}
+		person.inactive = false
 		person.leaves(d.allowed)
 		effect, err := d.say(ctx, &u, person, false)
 		if err != nil {

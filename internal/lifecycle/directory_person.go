@@ -27,12 +27,14 @@ func directoryOrigin(source string) string { return "urn:tenure:scim:" + source 
 
 // person is what a User says of the person.
 type person struct {
-	is    identity.EventType // what the entry says
-	patch identity.Patch
+	is       identity.EventType // what the entry says
+	inactive bool               // the User is, and was not deleted
+	patch    identity.Patch
 }
 
 // becomes says what a User that is active, or is not, means for the person.
 func (p *person) becomes(active bool, rules policy.Provisioning) {
+	p.inactive = !active
 	switch {
 	case active:
 		p.is = identity.WorkerJoined
@@ -206,13 +208,9 @@ func (d *directoryWrite) say(ctx context.Context, u *store.ScimUser, p person, f
 	others, linked := entries, false
 	if i := slices.IndexFunc(entries, func(e store.SourcedEntry) bool { return e.Entry.Source == next.Entry.Source && e.ID == next.ID }); i >= 0 {
 		linked = true
-		last := entries[i]
 		others = slices.Delete(slices.Clone(entries), i, i+1)
-		if last.Type == next.Type {
-			next.Time, next.ReceivedAt = last.Time, last.ReceivedAt
-			if reflect.DeepEqual(last.Patch, next.Patch) {
-				return identity.EffectNone, nil
-			}
+		if next = p.since(entries[i], next); next.Type == entries[i].Type && reflect.DeepEqual(next.Patch, entries[i].Patch) {
+			return identity.EffectNone, nil
 		}
 	}
 	var was *identity.Situation
@@ -240,6 +238,22 @@ func (d *directoryWrite) say(ctx context.Context, u *store.ScimUser, p person, f
 		}
 	}
 	return next.Effect, d.tx.PutRecord(ctx, next, &row.ID)
+}
+
+// since keeps, of what was said last, what holds for as long as the User's active does: since when, and what it means that the
+// User is inactive, whatever policy says now.
+func (p person) since(last, next store.SourcedEntry) store.SourcedEntry {
+	if p.inactive && last.Type != identity.WorkerJoined {
+		next.Type = last.Type
+		delete(next.Patch, "immediate")
+	}
+	if immediate, ok := last.Patch["immediate"]; ok && next.Type == identity.WorkerLeft {
+		next.Patch["immediate"] = immediate
+	}
+	if last.Type == next.Type {
+		next.Time, next.ReceivedAt = last.Time, last.ReceivedAt
+	}
+	return next
 }
 
 // identity locks an identity and reads what all sources say of it.

@@ -33,7 +33,7 @@ type Provisioning struct {
 	Source string
 	// RejectUnknown refuses SCIM requests with attributes that no schema has, instead of leaving these out.
 	RejectUnknown bool
-	// Inactive is what active: false means. It counts for what is written from when the policy is in force.
+	// Inactive is what active: false means, for Users who become inactive while the policy is in force.
 	Inactive Inactive
 	// Users is the type of SCIM Users, with the organization's own extensions.
 	Users scim.ResourceType

@@ -12,7 +12,6 @@ import (
 	"github.com/tenurehq/tenure/connectors/connectortest"
 	"github.com/tenurehq/tenure/internal/identity"
 	"github.com/tenurehq/tenure/internal/lifecycle"
-	"github.com/tenurehq/tenure/workflows"
 )
 
 // TestEveryFaultAtTenPercent plays joiners, movers and leavers while one call in ten of every target goes wrong, each in
@@ -117,7 +116,5 @@ func TestATargetThatIsDownIsLeftAlone(t *testing.T) {
 
 // open reports whether a run is open for the person.
 func (w *world) open(receipt lifecycle.Receipt) bool {
-	description, err := w.temporal.DescribeWorkflowExecution(w.t.Context(), workflows.IdentityWorkflowID(w.org, receipt.Identity.String()), "")
-	require.NoError(w.t, err)
-	return description.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+	return w.runOf(receipt).status() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 }

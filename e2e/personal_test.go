@@ -175,7 +175,7 @@ func TestNothingPersonalStandsInTemporalOrInTheLog(t *testing.T) {
 	w.send(identity.WorkerJoined, merge(canary(0), fact{"employeeId": "STAFF-CANARY-3"}))
 	w.quiet()
 	left := w.send(identity.WorkerLeft, fact{"employeeId": "STAFF-CANARY-0", "immediate": true, "reason": gossip})
-	w.eventually("the leave waits", func() bool { return len(w.status(w.runOf(left)).Waiting) > 0 })
+	w.eventually("the leave waits", func() bool { return len(w.runOf(left).working().Waiting) > 0 })
 	crm.SetDown(true)
 	w.send(identity.WorkerJoined, canary(4))
 	w.eventually("crm is probed", func() bool { return w.executions("ProbeTarget") != nil })
@@ -250,7 +250,7 @@ func (w *world) requireNothingPersonalInTemporal() string {
 		if execution.GetType().GetName() != "ProbeTarget" {
 			r := run{w, id, description}
 			requireNothingPersonal(w.t, "the details of "+id, r.details())
-			requireNothingPersonal(w.t, "the status of "+id, fmt.Sprint(w.status(r)))
+			requireNothingPersonal(w.t, "the status of "+id, fmt.Sprint(r.working()))
 		}
 	}
 	return seen.String()

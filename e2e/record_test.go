@@ -108,13 +108,13 @@ func TestRecordLeaverBlockedAndContinued(t *testing.T) {
 	var first run
 	w.eventually("the leave waits for crm", func() bool {
 		first = w.runOf(joined)
-		return first.workflowType() == "Leaver" && len(w.status(first).Waiting) > 0
+		return first.workflowType() == "Leaver" && len(first.working().Waiting) > 0
 	})
 	w.eventually("crm is probed", func() bool { return len(w.executions("ProbeTarget")) > 0 })
 	w.systems["crm"].proxy.SetDown(false)
 	w.eventually("the leave has continued as new", func() bool { return w.runOf(joined).runID() != first.runID() })
 	second := w.runOf(joined)
-	w.eventually("the new run waits for the confirmation", func() bool { return !w.status(second).NextDue.IsZero() })
+	w.eventually("the new run waits for the confirmation", func() bool { return !second.working().NextDue.IsZero() })
 	t.Cleanup(func() {
 		_ = w.temporal.TerminateWorkflow(context.WithoutCancel(t.Context()), second.id, "", "the test is over")
 	})

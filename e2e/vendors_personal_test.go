@@ -56,7 +56,7 @@ func TestNothingPersonalOfEntraAndOktaStandsInTemporalOrInTheLog(t *testing.T) {
 	v.entraProxy.SetRules(connectortest.Rule{Writes: true, Fault: inGraph(403)})
 	v.oktaProxy.SetRules(connectortest.Rule{Writes: true, Fault: inOkta(403)})
 	left := v.send(identity.WorkerLeft, fact{"employeeId": "STAFF-CANARY-0", "immediate": true, "reason": gossip})
-	v.eventually("the leave waits", func() bool { return len(v.status(v.runOf(left)).Waiting) > 0 })
+	v.eventually("the leave waits", func() bool { return len(v.runOf(left).working().Waiting) > 0 })
 	v.entraProxy.SetRules()
 	v.oktaProxy.SetRules()
 	v.eventually("the leave gets through", func() bool { return len(inside()) == 0 })

@@ -125,6 +125,7 @@ func (a *Activities) failed(ctx context.Context, at *target, request workflows.A
 		a.judge(ctx, at, job, request, kind == connectors.KindUnavailable || kind == connectors.KindAmbiguous)
 	}
 	outcome := a.verdict(ctx, at, request, job, kind, finding.Action)
+	finding.Passing = !kind.Permanent() && kind != connectors.KindConflict
 	recordCtx, done := recording(ctx)
 	defer done()
 	recorded, err := job.SetBack(recordCtx, outcome, clean, finding)

@@ -323,7 +323,9 @@ func (w *world) dump() {
 			|| coalesce((select string_agg(o.action || '=' || o.status || ' ' || o.error_code || ' ' || o.error_detail, '; ') from operations o
 				where o.org = a.org and o.account_id = a.id and o.status in ('failed', 'blocked', 'running', 'requested')), '')
 			from identities i left join accounts a on a.org = i.org and a.identity_id = i.id
-			where i.settled_version < i.version order by 1 limit 30`)
+			where i.settled_version < i.version or a.outcome <> 'applied'
+			union all select t.name || ' is ' || t.health || ' since ' || t.health_since::text || ' ' || t.health_reason || ' ' || coalesce(t.probed_at::text, '') from targets t
+			order by 1 limit 50`)
 		if err != nil {
 			return err
 		}

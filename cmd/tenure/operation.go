@@ -26,7 +26,7 @@ func newOperationListCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List operations",
-		Long: `Lists operations. The status failed is of those that will not be tried again by themselves, blocked of those that
+		Long: `Lists operations. The status failed is of those that the target refuses or did not manage, blocked of those that
 wait for a target, stuck of those of a leave that are open past their deadline.`,
 		Example: "  tenure operation list --status failed",
 		RunE: func(c *cobra.Command, _ []string) error {

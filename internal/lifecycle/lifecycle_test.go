@@ -226,6 +226,42 @@ func TestTheReasonOfAFailureIsKept(t *testing.T) {
 	}
 }
 
+// A target that is up and does not manage an account within the budget may manage it later, without anybody doing anything;
+// what it refuses for good waits for somebody.
+func TestAFailureThatMayPassIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for name, passing := range map[string]bool{"that may pass": true, "for good": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, head+targets)
+			now := time.Now()
+			h.service = lifecycle.New(h.store, lifecycle.Options{Now: func() time.Time { return now }})
+			id := h.join().Identity
+			step := h.plan(id).Steps[0]
+			job, _, err := h.service.Begin(t.Context(), workflows.ApplyRequest{Org: org, Identity: id.String(), Step: step})
+			require.NoError(t, err)
+			_, err = job.SetBack(t.Context(), workflows.OutcomeFailed, true, store.Finding{Action: lifecycle.ActionCreate, Code: "unavailable", Passing: passing})
+			require.NoError(t, err)
+
+			plan := h.plan(id)
+			require.True(t, plan.Settled, "no run stays open for it")
+			require.Equal(t, 1, plan.Failed)
+			due := 0
+			if passing {
+				due = 1
+			}
+			require.Equal(t, due, h.count(`select count(*) from identities where next_due_at is not null`))
+			now = now.Add(6 * time.Minute)
+			plan = h.plan(id)
+			require.Len(t, plan.Steps, due)
+			if passing {
+				require.Equal(t, step.Plan, plan.Steps[0].Plan, "the same is asked for, not something new")
+				require.Zero(t, plan.Failed)
+			}
+		})
+	}
+}
+
 // A rescission may come before what it rescinds; whoever is known by it alone has never been here.
 func TestARescissionAloneIsNoPast(t *testing.T) {
 	t.Parallel()

@@ -211,8 +211,12 @@ func (j *Job) SetBack(ctx context.Context, outcome workflows.Outcome, clean bool
 	setback := store.Setback{Account: j.Account.ID, Epoch: j.request.Step.Epoch, Attempt: j.Account.Attempts, Outcome: string(outcome),
 		Version: j.request.Step.Version, Policy: j.request.Step.Policy, At: now,
 		Clean: clean, InFlightUntil: j.Account.InFlightUntil, Busy: outcome == "" && finding.Code == codeThrottled && !j.Step.Leave}
-	if outcome != "" && (j.Step.Leave || j.request.Step.Kind == workflows.StepConfirm) {
+	switch {
+	case outcome != "" && (j.Step.Leave || j.request.Step.Kind == workflows.StepConfirm):
 		retry := now.Add(j.patience(now))
+		setback.RetryAt = &retry
+	case outcome == workflows.OutcomeFailed && finding.Passing:
+		retry := now.Add(retryFailed)
 		setback.RetryAt = &retry
 	}
 	result, err := j.commit(ctx, now, func(tx *store.Tx) (bool, error) {

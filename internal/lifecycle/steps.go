@@ -24,10 +24,12 @@ const (
 	tierTwo        = time.Hour
 )
 
-// The bounds of the time that a leave waits before it tries a target again.
+// The bounds of the time that a leave waits before it tries a target again, and the time after which an account is tried
+// again of a joiner or mover whose target is up and did not manage it within the budget.
 const (
 	retryBlocked     = 30 * time.Second
 	retryBlockedMost = 5 * time.Minute
+	retryFailed      = 5 * time.Minute
 )
 
 // The actions of operations. A grant's and a revocation's go on with "kind/name".
@@ -202,8 +204,8 @@ func correlateValues(account store.Account, target policy.Target, desired *polic
 	return values
 }
 
-// due reports whether a differing account may be worked on now. One that is blocked or failed for good waits for a new
-// version, a new policy, a person, or the target's return; in a leave, for its next retry.
+// due reports whether a differing account may be worked on now. One that is blocked or failed waits for a new version, a new
+// policy, a person, or the target's return; in a leave, or when the failure may pass, for its next retry.
 func (p *planning) due(account store.Account, step AccountStep) bool {
 	if account.Outcome != outcomeBlocked && account.Outcome != outcomeFailed {
 		return true
@@ -227,6 +229,12 @@ func (p *planning) due(account store.Account, step AccountStep) bool {
 		return true // the target came back while the attempt was ending
 	}
 	if account.Outcome == outcomeFailed {
+		if account.RetryAt != nil && !account.RetryAt.After(p.asOf) {
+			return true
+		}
+		if account.RetryAt != nil {
+			p.later.add(*account.RetryAt, "retry "+account.Target)
+		}
 		p.plan.Failed++
 	}
 	p.waiting(account)

@@ -88,6 +88,8 @@ type Finding struct {
 	Code     string
 	Detail   string // the target's own words; may name people
 	Evidence map[string]any
+	// Passing says of a failure that the same may work later without anybody doing anything.
+	Passing bool
 }
 
 // RecordFindings writes how the actions of a plan went for an account.

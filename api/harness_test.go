@@ -125,7 +125,7 @@ var caller = &http.Client{Transport: &http.Transport{}}
 func (h *harness) org(id string) tenant {
 	h.t.Helper()
 	require.NoError(h.t, h.store.CreateOrganization(h.t.Context(), id, strings.ToUpper(id)))
-	return tenant{h: h, id: id, admin: h.token(id, "admin"), hr: h.token(id, "hr"), read: h.token(id, "read")}
+	return tenant{h: h, id: id, admin: h.token(id, "admin"), hr: h.token(id, "hr"), read: h.token(id, "read"), kill: h.token(id, "kill")}
 }
 
 func (h *harness) token(org string, scopes ...string) string {
@@ -140,6 +140,15 @@ type tenant struct {
 	h               *harness
 	id              string
 	admin, hr, read string
+	kill            string
+}
+
+// may is a token that may do what needs the scope.
+func (o tenant) may(scope string) string {
+	if scope == "kill" {
+		return o.kill // admin does not include it
+	}
+	return o.admin
 }
 
 // on is the same organization in a subtest.

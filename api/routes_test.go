@@ -31,6 +31,9 @@ func routes(org string) []route {
 		{"GET", "/v1/identities", "read", ""},
 		{"GET", "/v1/identities/{id}", "read", ""},
 		{"GET", "/v1/identities/{id}/explain", "read", ""},
+		{"POST", "/v1/identities/{id}/kill", "kill", `{"reason":"a test"}`},
+		{"POST", "/v1/identities/{id}/reinstate", "kill", `{"reason":"a test"}`},
+		{"POST", "/v1/kills", "kill", `{"people":["nobody"],"reason":"a test","count":1}`},
 		{"GET", "/v1/operations", "read", ""},
 		{"POST", "/v1/operations/{id}/retry", "admin", ""},
 		{"GET", "/v1/targets", "read", ""},
@@ -146,8 +149,8 @@ func TestScopes(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	acme := h.org("acme").apply()
-	tokens := map[string]string{"admin": acme.admin, "hr": acme.hr, "read": acme.read}
-	allowed := map[string][]string{"admin": {"admin"}, "hr": {"admin", "hr"}, "read": {"admin", "read"}}
+	tokens := map[string]string{"admin": acme.admin, "hr": acme.hr, "read": acme.read, "kill": acme.kill}
+	allowed := map[string][]string{"admin": {"admin"}, "hr": {"admin", "hr"}, "read": {"admin", "read"}, "kill": {"kill"}}
 	for _, r := range routes("acme") {
 		send := func(token string) answer {
 			return h.do(h.request(r.method, r.at(uuid.NewString()), token, "application/json", r.body))
@@ -216,17 +219,21 @@ func TestNoOrganizationSeesAnother(t *testing.T) {
 			require.NotEmpty(t, objects[prefix], "an object of acme's for %s", r.path)
 		}
 		for _, name := range objects[prefix] {
-			answer := h.do(h.request(r.method, r.at(name), rival.admin, "application/json", r.body))
+			answer := h.do(h.request(r.method, r.at(name), rival.may(r.scope), "application/json", r.body))
 			require.Equal(t, http.StatusNotFound, answer.status, "%s %s: %s", r.method, r.path, answer.body)
 			require.NotContains(t, strings.ToLower(string(answer.body)), "canary")
 			require.NotContains(t, string(answer.body), "acme")
-			nothing := h.do(h.request(r.method, r.at(uuid.NewString()), rival.admin, "application/json", r.body)).is(http.StatusNotFound)
+			nothing := h.do(h.request(r.method, r.at(uuid.NewString()), rival.may(r.scope), "application/json", r.body)).is(http.StatusNotFound)
 			require.Equal(t, nothing.get("title"), answer.get("title"))
 		}
 	}
 	for _, path := range []string{"/v1/identities", "/v1/identities?q=ada", "/v1/identities?target=crm", "/v1/identities?manager=" + id, "/v1/operations",
 		"/v1/cases?all=true"} {
 		require.Empty(t, h.get(path, rival.read).is(200).items("items"), path)
+	}
+	list := h.post("/v1/kills", rival.kill, `{"people":["`+id+`","1001","ada.canary"],"reason":"a test","count":3}`).is(http.StatusAccepted)
+	for i, result := range list.items("results") {
+		require.Equal(t, "not_found", list.text(fmt.Sprintf("results.%d.error.code", i)), result)
 	}
 	require.Equal(t, "rival", h.get("/v1/organizations", rival.read).is(200).text("items.0.id"))
 	require.Len(t, h.get("/v1/organizations", rival.read).is(200).items("items"), 1)

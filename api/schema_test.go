@@ -176,12 +176,12 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	waiting := acme.send(cloudEventFrom("urn:other", "w", "joined", `"employeeId":"9","familyName":"Lovelace"`)).is(http.StatusAccepted).text("caseId")
 	operation := h.get("/v1/operations", acme.read).is(http.StatusOK).text("items.0.id")
 	objects := map[string]string{"/v1/identities/{id}": id, "/v1/identities/{id}/explain": id, "/v1/operations/{id}/retry": operation,
-		"/v1/targets/{name}/pause": "crm", "/v1/targets/{name}/resume": "crm", "/v1/cases/{id}": waiting, "/v1/cases/{id}/resolve": waiting}
+		"/v1/identities/{id}/kill": id, "/v1/identities/{id}/reinstate": id, "/v1/targets/{name}/pause": "crm", "/v1/targets/{name}/resume": "crm", "/v1/cases/{id}": waiting, "/v1/cases/{id}/resolve": waiting}
 	for _, r := range routes("acme") {
 		if r.scope == "" {
 			continue
 		}
-		for _, token := range []string{acme.admin, ""} {
+		for _, token := range []string{acme.may(r.scope), ""} {
 			a := h.do(h.request(r.method, r.at(objects[r.path]), token, "application/json", r.body))
 			require.Less(t, a.status, 500, r.path)
 			d.check(t, r.method, r.path, a)

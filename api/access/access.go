@@ -20,12 +20,13 @@ import (
 // Scope is what a token may be used for.
 type Scope string
 
-// The scopes. Admin includes the others.
+// The scopes. Admin includes the others, but for kill.
 const (
 	ScopeHR    Scope = "hr"    // send events
 	ScopeRead  Scope = "read"  // read everything of the organization
 	ScopeAdmin Scope = "admin" // change policy, targets, cases and operations
 	ScopeSCIM  Scope = "scim"  // be the organization's SCIM client
+	ScopeKill  Scope = "kill"  // end everything that a person has, and lift that
 )
 
 // The scopes of a SCIM client of which it is known who it is; without, it is recognised by what it sends (see
@@ -38,13 +39,13 @@ const (
 
 // Scopes lists the scopes that a token can be given.
 func Scopes() []Scope {
-	return []Scope{ScopeHR, ScopeRead, ScopeAdmin, ScopeSCIM, ScopeSCIMEntra, ScopeSCIMOkta, ScopeSCIMRFC}
+	return []Scope{ScopeHR, ScopeRead, ScopeAdmin, ScopeKill, ScopeSCIM, ScopeSCIMEntra, ScopeSCIMOkta, ScopeSCIMRFC}
 }
 
 // Within says whether a token with these scopes may do what the scope is for.
 func (s Scope) Within(scopes []string) bool {
 	return slices.ContainsFunc(scopes, func(given string) bool {
-		return given == string(s) || given == string(ScopeAdmin) || s == ScopeSCIM && strings.HasPrefix(given, string(ScopeSCIM)+":")
+		return given == string(s) || given == string(ScopeAdmin) && s != ScopeKill || s == ScopeSCIM && strings.HasPrefix(given, string(ScopeSCIM)+":")
 	})
 }
 

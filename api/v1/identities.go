@@ -25,8 +25,8 @@ type identitiesInput struct {
 	Query      string `query:"q" maxLength:"256" doc:"the beginning of a name, a mail address or a user name"`
 }
 
-// referenceInput names a person.
-type referenceInput struct {
+// ReferenceInput names a person.
+type ReferenceInput struct {
 	ID string `path:"id" maxLength:"256" doc:"an identity's id, or an employee id or user name that only one has"`
 }
 
@@ -61,7 +61,7 @@ func (a *routes) listIdentities(ctx context.Context, in *identitiesInput) (list[
 	return page(views, in.Limit, func(v store.View) uuid.UUID { return v.ID }, summarize), err
 }
 
-func (a *routes) getIdentity(ctx context.Context, in *referenceInput) (IdentityDetail, error) {
+func (a *routes) getIdentity(ctx context.Context, in *ReferenceInput) (IdentityDetail, error) {
 	var detail IdentityDetail
 	err := a.in(ctx, func(tx *store.Tx) error {
 		id, err := tx.FindIdentity(ctx, in.ID)
@@ -97,7 +97,7 @@ type explanation struct {
 	Text string `json:"text" doc:"the same for a person to read"`
 }
 
-func (a *routes) explainIdentity(ctx context.Context, in *referenceInput) (explanation, error) {
+func (a *routes) explainIdentity(ctx context.Context, in *ReferenceInput) (explanation, error) {
 	e, err := a.service.Explain(ctx, access.Org(ctx), in.ID)
 	return explanation{Explanation: e, Text: e.Text()}, err
 }

@@ -59,6 +59,7 @@ func Register(router chi.Router, o Options) *huma.OpenAPI {
 	a.api.UseMiddleware(a.authenticate)
 	a.registerEvents()
 	a.registerIdentities()
+	a.registerKills()
 	a.registerOperations()
 	a.registerTargets()
 	a.registerCases()

@@ -41,7 +41,11 @@ func get[T any](a *app, c *cobra.Command, path string, query url.Values, show fu
 
 // post sends body to path and shows the answer as get does.
 func post[T any](a *app, c *cobra.Command, path string, body any, show func(T) error) error {
-	client, err := a.client(config.ScopeAdmin)
+	return postAs(a, c, config.ScopeAdmin, path, body, show)
+}
+
+func postAs[T any](a *app, c *cobra.Command, scope config.Scope, path string, body any, show func(T) error) error {
+	client, err := a.client(scope)
 	if err != nil {
 		return err
 	}

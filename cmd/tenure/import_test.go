@@ -33,7 +33,7 @@ func withAPI(t *testing.T) environ {
 	t.Cleanup(server.Close)
 	env["TENURE_URL"] = server.URL
 	ok(t, env, "org", "create", "acme")
-	for variable, scope := range map[string]string{"TENURE_ADMIN_TOKEN": "admin", "TENURE_HR_TOKEN": "hr"} {
+	for variable, scope := range map[string]string{"TENURE_ADMIN_TOKEN": "admin", "TENURE_HR_TOKEN": "hr", "TENURE_KILL_TOKEN": "kill"} {
 		env[variable] = strings.TrimSpace(ok(t, env, "token", "create", "--org", "acme", "--name", scope, "--scope", scope, "--quiet"))
 	}
 	policy := filepath.Join(t.TempDir(), "policy.yaml")

@@ -85,7 +85,7 @@ func TestUsage(t *testing.T) {
 		{"one argument too many", []string{"org", "create", "a", "b"}, 2, `tenure org create does not expect "b"`},
 		{"argument to one that takes none", []string{"migrate", "now"}, 2, `does not expect "now"`},
 		{"missing flag", []string{"token", "create", "--name", "x", "--scope", "hr"}, 2, "tenure token create needs --org"},
-		{"unknown scope", []string{"token", "create", "--org", "a", "--name", "x", "--scope", "root"}, 2, `--scope is "root": it must be hr, read, admin, scim`},
+		{"unknown scope", []string{"token", "create", "--org", "a", "--name", "x", "--scope", "root"}, 2, `--scope is "root": it must be hr, read, admin, kill, scim`},
 		{"bad lifetime", []string{"token", "create", "--org", "a", "--name", "x", "--scope", "hr", "--expires", "soon"}, 2, `--expires is "soon"`},
 		{"no database", []string{"org", "list"}, 1, "tenure: DATABASE_URL is not set: set it to"},
 		{"neither a database nor a token", []string{"org", "list"}, 1, "or ask a running Tenure: no token: set TENURE_TOKEN or TENURE_ADMIN_TOKEN"},

@@ -39,8 +39,8 @@ func newRootCommand(a *app) *cobra.Command {
 		Long: `Tenure takes what HR systems say of people and makes every application agree: accounts for those who join,
 other access for those who move, none for those who leave, each read back and recorded.
 
-Commands that talk to a running Tenure read TENURE_URL (http://127.0.0.1:8080) and TENURE_TOKEN, or TENURE_ADMIN_TOKEN
-and TENURE_HR_TOKEN by what they need. Commands for the operator of the machine read DATABASE_URL.`,
+Commands that talk to a running Tenure read TENURE_URL (http://127.0.0.1:8080) and TENURE_TOKEN, or TENURE_ADMIN_TOKEN,
+TENURE_HR_TOKEN and TENURE_KILL_TOKEN by what they need. Commands for the operator of the machine read DATABASE_URL.`,
 		Example: `  tenure apply -f policy/                     preview a policy, and apply it when you agree
   tenure import workers.csv                   send a file of workers
   tenure explain E1042                        why somebody has what they have
@@ -63,7 +63,7 @@ and TENURE_HR_TOKEN by what they need. Commands for the operator of the machine 
 	addTo(root, groupService, newServeCommand(), newAPICommand(), newWorkerCommand(), newSimulateCommand(a))
 	addTo(root, groupOperator, newMigrateCommand(a), newOrgCommand(a), newTokenCommand(a))
 	addTo(root, groupPolicy, newPlanCommand(a), newApplyCommand(a), newPolicyCommand(a), newImportCommand(a), newSampleCommand(a))
-	addTo(root, groupPeople, newIdentityCommand(a), newExplainCommand(a), newOperationCommand(a), newTargetCommand(a),
+	addTo(root, groupPeople, newIdentityCommand(a), newExplainCommand(a), newKillCommand(a), newReinstateCommand(a), newOperationCommand(a), newTargetCommand(a),
 		newCaseCommand(a), newReportCommand(a), newRecoverCommand(a))
 	checkArguments(root)
 	return root

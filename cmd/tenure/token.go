@@ -28,8 +28,9 @@ func newTokenCreateCommand(a *app) *cobra.Command {
 		Use:   "create",
 		Short: "Make a token and print it, once",
 		Long: `Makes a token for the API and prints it. It is kept as a hash only: who loses it makes another.
-The scope hr may send events, read may read, admin may do the rest. The scope scim is for the directory's SCIM client;
-scim:entra and scim:okta say which directory it is, for one that is not recognised by what it sends.`,
+The scope hr may send events, read may read, kill may kill people and reinstate them, admin may do all but kill. The scope
+scim is for the directory's SCIM client; scim:entra and scim:okta say which directory it is, for one that is not recognised
+by what it sends.`,
 		Example: `  tenure token create --org acme --name workday --scope hr
   tenure token create --org acme --name entra --scope scim --expires 180d
   TENURE_ADMIN_TOKEN=$(tenure token create --org acme --name ops --scope admin --expires 8h --quiet)`,

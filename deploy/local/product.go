@@ -122,6 +122,7 @@ func (p *product) prepareOrgs(ctx context.Context) error {
 	for _, token := range []struct{ variable, org, scope string }{
 		{"TENURE_ADMIN_TOKEN", sampleOrg, "admin"},
 		{"TENURE_HR_TOKEN", sampleOrg, "hr"},
+		{"TENURE_KILL_TOKEN", sampleOrg, "kill"},
 		{"TENURE_SCIM_TOKEN", sampleOrg, "scim"},
 		{"TENURE_SCIM_EMPTY_TOKEN", emptyOrg, "scim"},
 		{emptyAdmin, emptyOrg, "admin"},

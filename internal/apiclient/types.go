@@ -215,3 +215,32 @@ type TargetCount struct {
 	Enabled  int    `json:"enabled"`
 	Disabled int    `json:"disabled"`
 }
+
+// Decision asks for a kill, or for its lifting.
+type Decision struct {
+	Reason string `json:"reason"`
+}
+
+// Killed answers a Decision.
+type Killed struct {
+	IdentityID string          `json:"identityId"`
+	WorkflowID string          `json:"workflowId"`
+	Effect     identity.Effect `json:"effect"`
+	DecidedAt  *time.Time      `json:"decidedAt"`
+}
+
+// Kills asks for the kill of everybody on a list.
+type Kills struct {
+	People []string `json:"people"`
+	Reason string   `json:"reason"`
+	Count  int      `json:"count"`
+}
+
+// KillResult answers for one person of a list.
+type KillResult struct {
+	Person string  `json:"person"`
+	Killed *Killed `json:"killed"`
+	Error  *struct {
+		Detail string `json:"detail"`
+	} `json:"error"`
+}

@@ -14,8 +14,9 @@ type Scope string
 // The scopes of tokens.
 const (
 	ScopeHR    Scope = "hr"    // sends events
-	ScopeAdmin Scope = "admin" // changes policy, targets, cases and operations; includes the others
+	ScopeAdmin Scope = "admin" // changes policy, targets, cases and operations; includes hr and read
 	ScopeRead  Scope = "read"  // reads
+	ScopeKill  Scope = "kill"  // kills people and reinstates them; no other scope includes it
 )
 
 const (
@@ -23,6 +24,7 @@ const (
 	variableToken      = "TENURE_TOKEN"
 	variableHRToken    = "TENURE_HR_TOKEN" //nolint:gosec // the name of a variable
 	variableAdminToken = "TENURE_ADMIN_TOKEN"
+	variableKillToken  = "TENURE_KILL_TOKEN" //nolint:gosec // the name of a variable
 	defaultURL         = "http://127.0.0.1:8080"
 )
 
@@ -33,15 +35,19 @@ type Client struct {
 }
 
 // LoadClient reads TENURE_URL (default http://127.0.0.1:8080) and a token: TENURE_TOKEN, else TENURE_HR_TOKEN for events,
-// else TENURE_ADMIN_TOKEN.
+// else TENURE_ADMIN_TOKEN; for a kill TENURE_TOKEN, else TENURE_KILL_TOKEN.
 func LoadClient(getenv Getenv, scope Scope) (Client, error) {
 	c := Client{URL: strings.TrimRight(valueOr(getenv, variableURL, defaultURL), "/")}
 	if err := checkURL(c.URL); err != nil {
 		return c, fmt.Errorf("%s: %w", variableURL, err)
 	}
 	names := []string{variableToken, variableAdminToken}
-	if scope == ScopeHR {
+	switch scope {
+	case ScopeHR:
 		names = []string{variableToken, variableHRToken, variableAdminToken}
+	case ScopeKill:
+		names = []string{variableToken, variableKillToken}
+	case ScopeAdmin, ScopeRead:
 	}
 	for _, name := range names {
 		if c.Token = getenv(name); c.Token != "" {

@@ -22,6 +22,7 @@ type employment struct {
 	immediate bool
 	reason    string
 	suspended bool
+	rehiredAt time.Time // see Record
 }
 
 // namedDay is a day with the fact that gave or cleared it, nil when none ever spoke of it.

@@ -83,6 +83,8 @@ type Record struct {
 	Source        string
 	Relationships []Relationship // by ID; none when all that the source said has been rescinded
 	Situation     Situation
+	// RehiredAt is the latest time of a worker.rehired in effect; zero when there is none.
+	RehiredAt time.Time
 }
 
 // Relationship is what a source says of one of a person's work relationships.
@@ -107,6 +109,9 @@ func Fold(source string, entries []Entry, asOf time.Time, zone *time.Location) R
 		e, situation := foldRelationship(divided[id], asOf, zone)
 		known = append(known, e)
 		record.Relationships = append(record.Relationships, Relationship{ID: id, Situation: situation})
+		if e.rehiredAt.After(record.RehiredAt) {
+			record.RehiredAt = e.rehiredAt
+		}
 	}
 	record.Situation = summarize(record.Relationships)
 	record.Situation.Attributes = attributesOf(record.Relationships, known)
@@ -127,6 +132,9 @@ func foldRelationship(facts []*fact, asOf time.Time, organization *time.Location
 		if f.from.After(asOf) {
 			s.NextChange = earliest(s.NextChange, f.from)
 			continue
+		}
+		if f.Type == WorkerRehired && f.time.After(e.rehiredAt) {
+			e.rehiredAt = f.time
 		}
 		opened = opened || f.opens()
 		turnedAway = turnedAway || unheard[i]

@@ -271,26 +271,40 @@ func (s *Service) adoptReports(ctx context.Context, tx *store.Tx, p *policy.Poli
 	return tx.RaiseVersions(ctx, reports, identity.ClassReconcile)
 }
 
-// timeline computes an identity's situation from all its sources' entries.
+// timeline computes an identity's situation from all its sources' entries, and from what was decided here.
 type timeline struct {
-	bySource map[string][]identity.Entry
-	policy   *policy.Policy
+	bySource  map[string][]identity.Entry
+	decisions []identity.Entry
+	policy    *policy.Policy
 }
 
 func newTimeline(entries []store.SourcedEntry, p *policy.Policy) timeline {
 	t := timeline{bySource: map[string][]identity.Entry{}, policy: p}
 	for _, e := range entries {
+		if e.Source == identity.DecisionSource {
+			t.decisions = append(t.decisions, e.Entry)
+			continue
+		}
 		t.bySource[e.Source] = append(t.bySource[e.Source], e.Entry)
 	}
 	return t
 }
 
 func (t timeline) at(moment time.Time) identity.Situation {
+	records := t.records(moment)
+	is := identity.Combine(records, t.policy.Precedence())
+	if kill, killed := identity.KillInForce(t.decisions, records, moment); killed {
+		return identity.Override(is, kill)
+	}
+	return is
+}
+
+func (t timeline) records(moment time.Time) []identity.Record {
 	records := make([]identity.Record, 0, len(t.bySource))
 	for source, entries := range t.bySource {
 		records = append(records, identity.Fold(source, entries, moment, t.policy.Zone()))
 	}
-	return identity.Combine(records, t.policy.Precedence())
+	return records
 }
 
 func plain(entries []store.SourcedEntry) []identity.Entry {

@@ -112,6 +112,7 @@ sources:
   - name: other
     match: ["urn:hr"] # sources[other].match: "urn:hr" is matched already at p.yaml:4
   - {name: third, match: []} # sources[third].match: must list at least one
+  - {name: tenure} # sources[tenure].name: is the name under which Tenure keeps decisions of its own: take another
 precedence:
   default: [hr, hr, okta] # precedence.default: "hr" is listed twice | precedence.default: no source is called "okta"
   attributes:

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"strings"
+
+	"github.com/tenurehq/tenure/internal/identity"
 )
 
 // SourceRule is one configured source of facts about people.
@@ -61,6 +63,9 @@ func (b *builder) sources() {
 	for _, doc := range b.doc.Sources {
 		path := "sources[" + doc.Name.v + "].match"
 		rule := SourceRule{Name: doc.Name.v}
+		if doc.Name.v == identity.DecisionSource {
+			b.addf(doc.Name.at, "sources["+doc.Name.v+"].name", "is the name under which Tenure keeps decisions of its own: take another")
+		}
 		if len(doc.Match) == 0 {
 			b.addf(doc.At, path, "must list at least one CloudEvents source; leave the key out to match the name itself")
 		}

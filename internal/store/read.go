@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -167,6 +168,9 @@ func (tx *Tx) candidates(ctx context.Context, reference string) ([]uuid.UUID, er
 		if err != nil || len(ids) == 1 {
 			return ids, err
 		}
+	}
+	if !utf8.ValidString(reference) || strings.ContainsRune(reference, 0) {
+		return nil, nil // what Postgres does not take as text is nobody's name
 	}
 	rows, err := tx.Query(ctx, `
 		select id from identities where org = $1 and employee_key = lower($2) and attributes->>'employeeId' = $2

@@ -96,3 +96,19 @@ func TestKillOfAList(t *testing.T) {
 	require.Zero(t, active())
 	require.Equal(t, "none", list(20, people...).is(http.StatusAccepted).text("results.3.killed.effect"))
 }
+
+// A directory that makes a User active again may not have heard of the kill, and lifts it no more than HR does.
+func TestADirectoryLiftsNoKill(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	d := h.directory("acme", "")
+	id := d.user("ada")
+	kill, read := h.token("acme", "kill"), h.token("acme", "read")
+	h.post("/v1/identities/"+id+"/kill", kill, `{"reason":"a test"}`).is(http.StatusAccepted)
+	for _, active := range []string{"false", "true"} {
+		d.patch("/Users/"+id, `{"op":"replace","path":"active","value":`+active+`}`).is(http.StatusOK)
+		require.Contains(t, []string{"leaving", "left"}, h.get("/v1/identities/"+id, read).is(http.StatusOK).text("state"))
+	}
+	h.post("/v1/identities/"+id+"/reinstate", kill, `{"reason":"a test"}`).is(http.StatusAccepted)
+	require.Equal(t, "active", h.get("/v1/identities/"+id, read).is(http.StatusOK).text("state"), "as the directory has it")
+}

@@ -60,7 +60,7 @@ fuzz: go ## let the fuzzing engine look for inputs that break what reads them; F
 
 .PHONY: soak
 soak: go ## run the end-to-end tests at full scale (hours)
-	@TENURE_KILLS=100 TENURE_MODEL_RUNS=20000 $(LOCAL) test -- go test -count=1 -p=1 -timeout=120m -tags=soak -run='Soak|Kill|Protocol' ./e2e/...
+	@TENURE_KILLS=100 TENURE_MODEL_RUNS=20000 TENURE_SAMPLE=full $(LOCAL) test -- go test -count=1 -p=1 -timeout=120m -tags=soak -run='Soak|Kill|Sample|Protocol' ./e2e/...
 
 .PHONY: bench
 bench: go ## measure, against the baselines; BENCH='--quick' and more: go run ./bench -h

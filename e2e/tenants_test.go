@@ -33,10 +33,10 @@ func (w *world) another(s settings) *world {
 func TestABurstDelaysNoOtherOrganization(t *testing.T) {
 	t.Parallel()
 	w, quiet := newWorldWithAnother(t)
-	w.besideABurst(func() { quiet.stream(0, 40) })
+	w.besideABurst(func() { quiet.stream(0, 20) })
 	overtaken := 0
 	waits, begun := quiet.waits(), w.waits()
-	require.Len(t, waits, 40)
+	require.Len(t, waits, 20)
 	for _, joiner := range waits {
 		burst, own := within(begun, joiner), within(waits, joiner)
 		overtaken = max(overtaken, burst)

@@ -21,6 +21,7 @@ import (
 
 func newSampleCommand(a *app) *cobra.Command {
 	var paths []string
+	var brief bool
 	play := &cobra.Command{
 		Use:   "play",
 		Short: "Play the sample organization, then compare every target with what policy says",
@@ -40,11 +41,15 @@ and compares again.`,
 			if err != nil {
 				return err
 			}
+			if brief {
+				p.script = sample.Brief
+			}
 			return p.play(c.Context())
 		},
 	}
 	play.Flags().StringSliceVarP(&paths, "file", "f", nil,
 		"a policy file of "+sample.Organization+", or a folder of .yaml files, instead of the sample's own; may be repeated")
+	play.Flags().BoolVar(&brief, "brief", false, "a third of the people: those who lead, to whom something happens, or who are somebody's namesake")
 	return newGroupCommand("sample", "The sample organization acme", play)
 }
 
@@ -57,13 +62,14 @@ type player struct {
 	hr       *apiclient.Client
 	files    []policy.File
 	policy   *policy.Policy
+	script   func(day time.Time) []sample.Phase
 	stateDir string
 	patience patience
 }
 
 // newPlayer plays with the policy of the paths, and with the sample's when there are none.
 func (a *app) newPlayer(c *cobra.Command, paths []string) (*player, error) {
-	p := &player{app: a, out: c.OutOrStdout(), errOut: c.ErrOrStderr(), stateDir: a.getenv("TENURE_RUN_DIR"), patience: usualPatience}
+	p := &player{app: a, out: c.OutOrStdout(), errOut: c.ErrOrStderr(), script: sample.Script, stateDir: a.getenv("TENURE_RUN_DIR"), patience: usualPatience}
 	if p.stateDir == "" {
 		p.stateDir = ".run"
 	}
@@ -117,7 +123,7 @@ func (p *player) play(ctx context.Context) error {
 		fmt.Fprintf(p.errOut, "the sample was begun on %s; what was sent before changes nothing\n", day.Format(time.DateOnly))
 	}
 	result := played{Day: day.Format(time.DateOnly), Effects: map[string]int{}, Differences: []difference{}}
-	signedIn, err := p.playPhases(ctx, sample.Script(day), targets, result.Effects)
+	signedIn, err := p.playPhases(ctx, p.script(day), targets, result.Effects)
 	if err != nil {
 		return err
 	}

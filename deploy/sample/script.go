@@ -29,6 +29,7 @@ const (
 
 // script collects events in the order in which they are sent.
 type script struct {
+	name     string // a part of the events' ids
 	day      time.Time
 	sequence int
 }
@@ -36,8 +37,21 @@ type script struct {
 // Script is what happens to acme's people, with dates relative to today's date in UTC: 300 joiners, 40 movers,
 // 15 leavers, then 3 rehires and 2 leaves of absence.
 func Script(today time.Time) []Phase {
-	s := &script{day: midnight(today)}
+	return phases(&script{name: "acme", day: midnight(today)}, company())
+}
+
+// Brief is the same story with those alone who lead, to whom something happens, or who are somebody's namesake: a third of
+// the joiners, and everybody else.
+func Brief(today time.Time) []Phase {
 	staff := company()
+	members := slices.IndexFunc(staff, func(w worker) bool { return !w.leads() })
+	return phases(&script{name: "acme-brief", day: midnight(today)}, slices.DeleteFunc(staff, func(w worker) bool {
+		acts := w.number <= members+movers || w.number > workers-leavers-leaves
+		return !acts && !w.namesake()
+	}))
+}
+
+func phases(s *script, staff []worker) []Phase {
 	// Those who lead nobody, taken from both ends so that nobody is in two parts of the script.
 	members := slices.DeleteFunc(slices.Clone(staff), func(w worker) bool { return w.leads() })
 	moving, leaving := members[:movers], members[len(members)-leavers:]
@@ -62,7 +76,7 @@ func (s *script) event(kind identity.EventType, daysBefore int, data map[string]
 	s.sequence++
 	return Event{
 		// The day is part of the id: a script made on another day is another story, not a repetition.
-		ID:       fmt.Sprintf("acme-%s-%04d", s.day.Format("20060102"), s.sequence),
+		ID:       fmt.Sprintf("%s-%s-%04d", s.name, s.day.Format("20060102"), s.sequence),
 		Source:   Source,
 		Type:     kind,
 		Time:     s.day.AddDate(0, 0, -daysBefore).Add(8*time.Hour + time.Duration(s.sequence)*time.Second),

@@ -133,22 +133,61 @@ func TestScriptIsTheSameAllDay(t *testing.T) {
 // Events stand in the order in which they count, and all of them have taken effect when they are sent.
 func TestScriptIsInOrderAndPast(t *testing.T) {
 	t.Parallel()
-	for _, day := range days {
+	for _, phases := range append(each(sample.Script), each(sample.Brief)...) {
 		ids := map[string]bool{}
 		var last sample.Event
-		for _, phase := range sample.Script(day) {
+		for _, phase := range phases {
 			for _, e := range phase.Events {
 				require.False(t, ids[e.ID])
 				ids[e.ID] = true
 				require.Greater(t, e.Sequence, last.Sequence)
 				require.True(t, e.Time.After(last.Time), "%s %s", last.Time, e.Time)
-				require.True(t, e.Time.Before(day))
+				require.True(t, e.Time.Before(phases[0].Events[0].Time.AddDate(0, 0, 30)), "the day of the script")
 				require.Equal(t, sample.Source, e.Source)
 				require.Contains(t, identity.EventTypes(), e.Type)
 				last = e
 			}
 		}
 	}
+}
+
+// each tells a story on each of the days.
+func each(story func(time.Time) []sample.Phase) (told [][]sample.Phase) {
+	for _, day := range days {
+		told = append(told, story(day))
+	}
+	return told
+}
+
+// The brief story is a part of the whole one: the same happens to fewer people.
+func TestTheBriefStory(t *testing.T) {
+	t.Parallel()
+	whole, brief := sample.Script(days[0]), sample.Brief(days[0])
+	require.Len(t, brief, len(whole))
+	known := map[any]bool{}
+	for i, phase := range brief {
+		require.Equal(t, whole[i].Name, phase.Name)
+		var facts []map[string]any
+		for _, e := range whole[i].Events {
+			facts = append(facts, e.Data)
+		}
+		for _, e := range phase.Events {
+			require.Contains(t, facts, e.Data)
+			if i == 0 {
+				known[e.Data["employeeId"]] = true
+			}
+		}
+		for _, e := range phase.Events {
+			require.True(t, known[e.Data["employeeId"]])
+			if manager, has := e.Data["managerEmployeeId"]; has {
+				require.True(t, known[manager], "every manager is one of them")
+			}
+		}
+		if i > 0 {
+			require.Len(t, phase.Events, len(whole[i].Events))
+		}
+	}
+	require.Len(t, brief[0].Events, 100)
 }
 
 func TestEventsAreCloudEvents(t *testing.T) {

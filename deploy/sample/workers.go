@@ -76,9 +76,21 @@ func member(w worker, n int) worker {
 	return w
 }
 
+// Which people are somebody's namesake.
+const (
+	firstNamesake = 61 // by number
+	namesakeStep  = 17
+	namesakesAll  = 11
+)
+
+func (w worker) namesake() bool {
+	n := w.number - firstNamesake
+	return n >= 0 && n%namesakeStep == 0 && n/namesakeStep < namesakesAll
+}
+
 // namesakes gives some people one name, and others names that come to the same user name.
 func namesakes(staff []worker) []worker {
-	for i, name := range []struct {
+	for i, name := range [namesakesAll]struct {
 		given, family string
 		familyLeads   bool
 	}{
@@ -87,7 +99,7 @@ func namesakes(staff []worker) []worker {
 		{"João", "Silva", false}, {"João", "Silva", false}, {"Joana", "Silva", false}, {"José", "Silva", false},
 		{"花子", "山田", true}, {"花子", "山田", true}, //nolint:gosmopolitan // a name
 	} {
-		w := &staff[60+i*17]
+		w := &staff[firstNamesake-1+i*namesakeStep]
 		w.given, w.family, w.familyLeads = name.given, name.family, name.familyLeads
 	}
 	return staff

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // AuditEntry is one row of the record. Detail holds codes, ids and names of attributes, never a person's data.
@@ -79,4 +81,21 @@ func (e AuditEntry) detail() ([]byte, error) {
 		return nil, fmt.Errorf("audit %s: %w", e.Action, err)
 	}
 	return detail, nil
+}
+
+// Asker is who had something put into a person's timeline.
+type Asker struct {
+	Event string // the id of the timeline's entry
+	Actor string
+	At    time.Time
+}
+
+// AskersOf finds who had the named entries put into an identity's timeline, in the order of the record.
+func (tx *Tx) AskersOf(ctx context.Context, id uuid.UUID, events []string) ([]Asker, error) {
+	rows, err := tx.Query(ctx, `select coalesce(detail->>'event', object_id), actor, at from audit
+		where org = $1 and identity_id = $2 and (object_id = any($3) or detail->>'event' = any($3)) order by id`, tx.Org, id, events)
+	if err != nil {
+		return nil, fmt.Errorf("read the record: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Asker])
 }

@@ -77,7 +77,9 @@ func TestKillOfAList(t *testing.T) {
 	list := func(count int, people ...string) answer {
 		return h.post("/v1/kills", acme.kill, fmt.Sprintf(`{"people":[%s],"reason":"the plant is closed","count":%d}`, strings.Join(people, ","), count))
 	}
-	active := func() int { return len(h.get("/v1/identities?state=active&limit=100", acme.read).is(http.StatusOK).items("items")) }
+	active := func() int {
+		return len(h.get("/v1/identities?state=active&limit=100", acme.read).is(http.StatusOK).items("items"))
+	}
 
 	for _, wrong := range []int{0, 19, 21} {
 		refused := list(wrong, people...).is(http.StatusBadRequest)

@@ -34,6 +34,8 @@ func routes(org string) []route {
 		{"POST", "/v1/identities/{id}/kill", "kill", `{"reason":"a test"}`},
 		{"POST", "/v1/identities/{id}/reinstate", "kill", `{"reason":"a test"}`},
 		{"POST", "/v1/kills", "kill", `{"people":["nobody"],"reason":"a test","count":1}`},
+		{"GET", "/v1/identities/{id}/termination", "read", ""},
+		{"GET", "/v1/identities/{id}/termination.html", "read", ""},
 		{"GET", "/v1/operations", "read", ""},
 		{"POST", "/v1/operations/{id}/retry", "admin", ""},
 		{"GET", "/v1/targets", "read", ""},

@@ -60,6 +60,7 @@ func Register(router chi.Router, o Options) *huma.OpenAPI {
 	a.registerEvents()
 	a.registerIdentities()
 	a.registerKills()
+	a.registerTermination()
 	a.registerOperations()
 	a.registerTargets()
 	a.registerCases()
@@ -87,12 +88,29 @@ type list[T any] struct {
 	Next  string `json:"next,omitempty" doc:"the cursor of the next page; absent on the last page"`
 }
 
-// add registers one operation. needed is the scope that its token must have.
-func add[I, B any](a *routes, needed access.Scope, op huma.Operation, handle func(context.Context, *I) (B, error)) {
+// limited is an operation with the scope that its token must have, and the limits of its body.
+func limited(needed access.Scope, op huma.Operation) huma.Operation {
 	op.Security = []map[string][]string{{bearer: {string(needed)}}}
 	op.MaxBodyBytes = maxBody + 1 // huma refuses a body as long as the limit
 	op.BodyReadTimeout = bodyTimeout
-	huma.Register(a.api, op, func(ctx context.Context, in *I) (*output[B], error) {
+	return op
+}
+
+// addPage registers an operation that answers HTML.
+func addPage[I any](a *routes, needed access.Scope, op huma.Operation, handle func(context.Context, *I) ([]byte, error)) {
+	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: "string"}}}}}
+	huma.Register(a.api, limited(needed, op), func(ctx context.Context, in *I) (*htmlPage, error) {
+		body, err := handle(ctx, in)
+		if err != nil {
+			return nil, a.fail(ctx, err)
+		}
+		return &htmlPage{ContentType: "text/html; charset=utf-8", Policy: "default-src 'none'; style-src 'unsafe-inline'", Body: body}, nil
+	})
+}
+
+// add registers one operation. needed is the scope that its token must have.
+func add[I, B any](a *routes, needed access.Scope, op huma.Operation, handle func(context.Context, *I) (B, error)) {
+	huma.Register(a.api, limited(needed, op), func(ctx context.Context, in *I) (*output[B], error) {
 		body, err := handle(ctx, in)
 		if err != nil {
 			return nil, a.fail(ctx, err)

@@ -51,6 +51,7 @@ func routes(org string) []route {
 		{"POST", "/v1/recovery", "admin", ""},
 		{"POST", "/v1/recovery/release", "admin", ""},
 		{"GET", "/v1/reports/lifecycle", "read", ""},
+		{"GET", "/v1/reports/deprovisioning", "read", ""},
 		{"GET", "/v1/progress", "read", ""},
 		{"GET", "/openapi.json", "", ""},
 		{"GET", "/healthz", "", ""},
@@ -242,6 +243,7 @@ func TestNoOrganizationSeesAnother(t *testing.T) {
 	progress := h.get("/v1/progress", rival.read).is(200)
 	require.InDelta(t, 0, progress.get("unsettled"), 0)
 	require.InDelta(t, 0, progress.get("outbox"), 0)
+	require.Empty(t, h.get("/v1/reports/deprovisioning", rival.read).is(200).items("tiers"))
 	require.InDelta(t, 0, h.get("/v1/reports/lifecycle", rival.read).is(200).get("timeToProvision.count"), 0)
 
 	// What one changes is its own: its target of the same name, its recovery, its policy.

@@ -36,7 +36,7 @@ type killsInput struct {
 type Killed struct {
 	IdentityID uuid.UUID       `json:"identityId" format:"uuid"`
 	WorkflowID string          `json:"workflowId" doc:"of the run that takes everything away"`
-	Effect     identity.Effect `json:"effect" enum:"leave,move,rehire,none" doc:"none when it was so already; move when the person had left before, or is not back yet"`
+	Effect     identity.Effect `json:"effect" enum:"leave,move,rehire,none" doc:"none: it was so already; move: the person had left before, or is not back yet"`
 	DecidedAt  *time.Time      `json:"decidedAt,omitempty" doc:"the moment of the decision in force; absent when there is none"`
 }
 

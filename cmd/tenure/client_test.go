@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -63,7 +65,12 @@ const (
 	someone = `{"id":"i1","state":"active","settled":true,"employeeId":"E1","userName":"mueller","displayName":"Jörg Ǻlund","department":"Sales","workerType":"employee"`
 	oneOp   = `{"id":"o1","identityId":"i1","target":"crm","action":"disable","status":"failed","tier":1,"requestedAt":"2026-03-01T10:00:00Z","attempts":3,"errorCode":"invalid","errorDetail":"userName is taken"}`
 	bossID  = "91b2f4c0-6f0e-4f57-9d0e-0a8a3c1f5d11"
-	health  = `{"name":"crm","connector":"scim","health":"down","since":"2026-03-01T10:00:00Z","reason":"attempts","blocked":12}`
+	// A leave of which one action was late and one is open.
+	termination = `{"displayName":"Jörg Ǻlund","employeeId":"E1","identityId":"91b2f4c0-6f0e-4f57-9d0e-0a8a3c1f5d11","state":"leaving","leftAt":"2026-03-01T10:00:00Z",
+		"reason":"<a>","open":1,"late":1,"madeAt":"2026-03-01T11:00:00Z","causes":[{"eventId":"d1","source":"tenure","type":"identity.killed","receivedAt":"2026-03-01T10:00:00Z","actor":"token:x"}],
+		"actions":[{"tier":1,"target":"crm","action":"disable","status":"verified","deadlineAt":"2026-03-01T10:01:00Z","requestedAt":"2026-03-01T10:00:00Z","verifiedAt":"2026-03-01T10:01:30Z","late":true},
+			{"tier":2,"target":"crm","action":"end_sessions","status":"failed","deadlineAt":"2026-03-01T12:00:00Z","requestedAt":"2026-03-01T10:00:00Z","why":"503: no"}]}`
+	health = `{"name":"crm","connector":"scim","health":"down","since":"2026-03-01T10:00:00Z","reason":"attempts","blocked":12}`
 )
 
 func TestReadingAndMending(t *testing.T) {
@@ -110,6 +117,14 @@ func TestReadingAndMending(t *testing.T) {
 		{"report", []string{"report", "lifecycle", "--since", "2026-01-31T00:00:00Z"}, "GET /v1/reports/lifecycle?since=2026-01-31T00%3A00%3A00Z",
 			`{"timeToProvision":{"count":3,"p50":0.25,"p99":75,"max":80.4},"timeToDeprovision":{"count":0,"open":2},"targets":[{"target":"crm","created":5,"disabled":1}],"openOperations":{"failed":4,"stuck":0}}`,
 			[]string{"provision    250 ms  1m15s  1m20s       3         0", "deprovision                             0         2", "crm           5        0        0         1", "failed           4"}, []string{"stuck"}},
+		{"deadlines", []string{"report", "sla", "--since", "2026-01-31T00:00:00Z", "--until", "2026-02-28T00:00:00Z"},
+			"GET /v1/reports/deprovisioning?since=2026-01-31T00%3A00%3A00Z&until=2026-02-28T00%3A00%3A00Z",
+			`{"tiers":[{"tier":1,"actions":24,"inTime":20,"late":1,"overdue":3,"timeToDeprovision":{"count":2,"p50":0.5,"p99":90,"max":90}}],"breaches":[{"identityId":"i1",
+				"target":"crm","action":"disable","tier":1,"deadlineAt":"2026-02-01T10:00:00Z","verifiedAt":"2026-02-01T10:00:30Z","status":"verified"}]}`,
+			[]string{"   1       2  500 ms  1m30s  1m30s       24       20     1     0        3\n", "Missed deadlines", "30.0 s   verified"}, nil},
+		{"no leave", []string{"report", "sla"}, "GET /v1/reports/deprovisioning", `{"tiers":[],"breaches":[]}`, []string{"nobody left\n"}, []string{"Missed"}},
+		{"termination", []string{"report", "termination", "E1"}, "GET /v1/identities/E1/termination", termination,
+			[]string{"Jörg Ǻlund", "identity.killed  tenure  token:x  d1", "   1  crm     disable       verified LATE", "   2  crm     end_sessions  failed", "503: no", "2 actions, 1 not verified, 1 past their deadline\n"}, nil},
 		{"progress", []string{"report", "progress"}, "GET /v1/progress", `{"unsettled":1,"outbox":7}`,
 			[]string{"1 person is unsettled: something is left to do for them, or to wait for\n7 pokes wait to be handed to Temporal\n"}, nil},
 		{"quiet", []string{"report", "progress"}, "GET /v1/progress", `{"unsettled":0,"outbox":0}`, []string{"all is quiet: nothing is left to do for anybody\n"}, nil},
@@ -185,6 +200,9 @@ func TestClientErrors(t *testing.T) {
 		{[]string{"case", "resolve", "c1", "--link", "i1", "--keep-apart"}, 2, "needs either"},
 		{[]string{"report", "lifecycle", "--since", "yesterday"}, 2, `--since is "yesterday"`},
 		{[]string{"report", "lifecycle", "--since", "9999-01-01"}, 2, `--since is "9999-01-01"`},
+		{[]string{"report", "sla", "--until", "soon"}, 2, `--until is "soon"`},
+		{[]string{"report", "termination"}, 2, "needs PERSON"},
+		{[]string{"report", "termination", "E1", "--html", "x", "--json"}, 2, "takes either --html or --json"},
 		{[]string{"explain"}, 2, "needs PERSON: an identity's id, an employee id or a user name"},
 		{[]string{"import", "x.csv", "--batch", "0"}, 2, "--batch is 0"},
 		{[]string{"import", "compare"}, 1, "compare is no file"},
@@ -199,4 +217,20 @@ func TestClientErrors(t *testing.T) {
 	r := tenure(t, environ{}, "target", "list")
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.errOut, "no token: set TENURE_TOKEN or TENURE_ADMIN_TOKEN")
+}
+
+func TestTerminationPage(t *testing.T) {
+	t.Parallel()
+	_, env := newFakeAPI(t, map[string]string{"GET /v1/identities/E1/termination": termination})
+	file := filepath.Join(t.TempDir(), "E1.html")
+	require.Equal(t, "written: "+file+"\n", ok(t, env, "report", "termination", "E1", "--html", file))
+	page, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(page), "1 of 2 actions are not verified.")
+	require.Contains(t, string(page), "&lt;a&gt;")
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode(), "it may say why somebody was dismissed")
+	require.Equal(t, string(page), ok(t, env, "report", "termination", "E1", "--html", "-"))
+	require.Contains(t, tenure(t, env, "report", "termination", "E1", "--html", filepath.Join(file, "x")).errOut, "not a directory")
 }

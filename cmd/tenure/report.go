@@ -16,7 +16,8 @@ import (
 )
 
 func newReportCommand(a *app) *cobra.Command {
-	return newGroupCommand("report", "Measure what was done, and what is left", newReportLifecycleCommand(a), newReportProgressCommand(a))
+	return newGroupCommand("report", "Measure what was done, and what is left", newReportLifecycleCommand(a), newReportSLACommand(a),
+		newReportTerminationCommand(a), newReportProgressCommand(a))
 }
 
 func newReportProgressCommand(a *app) *cobra.Command {
@@ -45,7 +46,7 @@ func newReportLifecycleCommand(a *app) *cobra.Command {
 		Example: `  tenure report lifecycle --since 30d
   tenure report lifecycle --since 2026-01-01`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			from, err := parseSince(since, time.Now())
+			from, err := parseMoment("since", since, time.Now())
 			if err != nil {
 				return err
 			}
@@ -60,8 +61,8 @@ func newReportLifecycleCommand(a *app) *cobra.Command {
 	return c
 }
 
-// parseSince answers an instant as RFC 3339 writes it; empty for ever.
-func parseSince(text string, now time.Time) (string, error) {
+// parseMoment answers a past moment that a flag names, as RFC 3339 writes it; empty for none.
+func parseMoment(flag, text string, now time.Time) (string, error) {
 	if text == "" {
 		return "", nil
 	}
@@ -80,7 +81,8 @@ func parseSince(text string, now time.Time) (string, error) {
 		at = now.Add(-ago)
 	}
 	if err != nil || at.After(now) {
-		return "", usagef("--since is %q: it must be a day such as 2026-01-31, an instant such as 2026-01-31T12:00:00Z, or how long ago, such as 12h or 30d", text)
+		return "", usagef("--%s is %q: it must be a day such as 2026-01-31, an instant such as 2026-01-31T12:00:00Z, or how long ago, such as 12h or 30d",
+			flag, text)
 	}
 	return at.UTC().Format(time.RFC3339), nil
 }

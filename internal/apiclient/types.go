@@ -244,3 +244,32 @@ type KillResult struct {
 		Detail string `json:"detail"`
 	} `json:"error"`
 }
+
+// Deprovisioning says how fast access went in a period, and which deadlines were missed.
+type Deprovisioning struct {
+	Tiers    []Tier   `json:"tiers"`
+	Breaches []Breach `json:"breaches"`
+}
+
+// Tier is a tier of a period's leaves.
+type Tier struct {
+	Tier              int       `json:"tier"`
+	Actions           int       `json:"actions"`
+	InTime            int       `json:"inTime"`
+	Late              int       `json:"late"`
+	Open              int       `json:"open"`
+	Overdue           int       `json:"overdue"`
+	TimeToDeprovision Durations `json:"timeToDeprovision"`
+}
+
+// Breach is an action of a leave that missed its deadline.
+type Breach struct {
+	IdentityID string     `json:"identityId"`
+	Target     string     `json:"target"`
+	Action     string     `json:"action"`
+	Tier       int        `json:"tier"`
+	DeadlineAt time.Time  `json:"deadlineAt"`
+	VerifiedAt *time.Time `json:"verifiedAt"`
+	Status     string     `json:"status"`
+	ErrorCode  string     `json:"errorCode"`
+}

@@ -78,6 +78,8 @@ func (e *employment) apply(f *fact, unheard bool) {
 		e.suspended = false
 	case WorkerRescinded:
 		// Says nothing of its own: what it takes back was left out before the facts are applied.
+	case IdentityKilled, IdentityReinstated:
+		// No source says these: see Override.
 	}
 }
 

@@ -96,13 +96,13 @@ func TestDurations(t *testing.T) {
 			s := openAcme(t)
 			require.NoError(t, s.InOrg(t.Context(), "acme", func(tx *store.Tx) error {
 				makeHistory(t, tx, begun, test.events, test.work)
-				got, err := tx.TimeToProvision(t.Context(), begun.Add(-time.Hour))
+				got, err := tx.TimeToProvision(t.Context(), store.Period{Since: begun.Add(-time.Hour)})
 				require.NoError(t, err)
 				require.InDelta(t, test.want.P50, got.P50, 0.001)
 				require.InDelta(t, test.want.P99, got.P99, 0.001)
 				require.InDelta(t, test.want.Max, got.Max, 0.001)
 				require.Equal(t, []int{test.want.Count, test.want.Open}, []int{got.Count, got.Open})
-				later, err := tx.TimeToProvision(t.Context(), begun.Add(time.Hour))
+				later, err := tx.TimeToProvision(t.Context(), store.Period{Since: begun.Add(time.Hour)})
 				require.NoError(t, err)
 				require.Zero(t, later)
 				return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -20,8 +21,19 @@ type Durations struct {
 // clockSlack is by how much a plan's clock (Temporal's) may be behind that of the API which received the event.
 const clockSlack = "interval '10 seconds'"
 
+// Period is a time from Since, inclusive, to Until, exclusive. The zero value of either leaves that side open.
+type Period struct{ Since, Until time.Time }
+
+// until is a moment that nothing is after when Until is zero.
+func (p Period) until() time.Time {
+	if p.Until.IsZero() {
+		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return p.Until
+}
+
 // durations measures, from each beginning to the moment when the last of the operations that followed from it was
-// verified. Its parameters are the organization and since when.
+// verified. Its parameters are the organization and the period, and what operations has besides.
 //
 // What belongs to a beginning is the work that was asked for from then on, up to the first moment at which all of it was
 // done: what is asked for later has another cause. A plan that was superseded counts as ended when the next plan for the
@@ -60,28 +72,28 @@ func durations(beginnings, operations string) string {
 	from people`
 }
 
-// TimeToProvision measures, for each join and rehire received since, from its receipt to the last verified creation,
-// enablement and grant.
-func (tx *Tx) TimeToProvision(ctx context.Context, since time.Time) (Durations, error) {
-	return tx.durations(ctx, since, durations(
+// TimeToProvision measures, for each join and rehire received in the period, from its receipt to the last verified
+// creation, enablement and grant.
+func (tx *Tx) TimeToProvision(ctx context.Context, period Period) (Durations, error) {
+	return tx.durations(ctx, period, durations(
 		`select identity_id, received_at as at from source_records
-			where org = $1 and received_at >= $2 and effect in ('join', 'rehire') and identity_id is not null`,
+			where org = $1 and received_at >= $2 and received_at < $3 and effect in ('join', 'rehire') and identity_id is not null`,
 		`(o.action in ('create', 'enable') or o.action like 'grant:%')`))
 }
 
-// TimeToDeprovision measures, for each leave that took effect since, from the moment it was known and in force to the
-// last verified operation of the first tier.
-func (tx *Tx) TimeToDeprovision(ctx context.Context, since time.Time) (Durations, error) {
-	return tx.durations(ctx, since, durations(
+// TimeToDeprovision measures, for each leave that took effect in the period, from the moment it was known and in force to
+// the last verified operation of a tier.
+func (tx *Tx) TimeToDeprovision(ctx context.Context, period Period, tier int) (Durations, error) {
+	return tx.durations(ctx, period, durations(
 		`select identity_id, received_at as at from source_records
-			where org = $1 and received_at >= $2 and effect = 'leave' and identity_id is not null
-		union select id, left_at from identities where org = $1 and left_at >= $2`,
-		`o.tier = 1`))
+			where org = $1 and received_at >= $2 and received_at < $3 and effect = 'leave' and identity_id is not null
+		union select id, left_at from identities where org = $1 and left_at >= $2 and left_at < $3`,
+		`o.tier = $4`), tier)
 }
 
-func (tx *Tx) durations(ctx context.Context, since time.Time, query string) (Durations, error) {
+func (tx *Tx) durations(ctx context.Context, period Period, query string, more ...any) (Durations, error) {
 	var d Durations
-	err := tx.QueryRow(ctx, query, tx.Org, since).Scan(&d.Count, &d.Open, &d.P50, &d.P99, &d.Max)
+	err := tx.QueryRow(ctx, query, append([]any{tx.Org, period.Since, period.until()}, more...)...).Scan(&d.Count, &d.Open, &d.P50, &d.P99, &d.Max)
 	if err != nil {
 		return d, fmt.Errorf("measure times: %w", err)
 	}
@@ -131,4 +143,58 @@ func (tx *Tx) OpenOperations(ctx context.Context, now time.Time) (map[string]int
 		return nil, fmt.Errorf("count operations: %w", err)
 	}
 	return counts, nil
+}
+
+// Punctuality says how many of a tier's actions met their deadline.
+type Punctuality struct {
+	Tier    int `json:"tier"`
+	Actions int `json:"actions" doc:"that were asked for, each once for a leave and a target, without those that a target cannot do"`
+	InTime  int `json:"inTime" doc:"verified by the deadline"`
+	Late    int `json:"late" doc:"verified after the deadline"`
+	Open    int `json:"open" doc:"not verified, and not due yet"`
+	Overdue int `json:"overdue" doc:"not verified, though the deadline is over"`
+}
+
+// Breach is an action of a leave that missed its deadline.
+type Breach struct {
+	Identity   uuid.UUID  `json:"identityId" format:"uuid"`
+	Target     string     `json:"target"`
+	Action     string     `json:"action"`
+	Tier       int        `json:"tier"`
+	DeadlineAt time.Time  `json:"deadlineAt"`
+	VerifiedAt *time.Time `json:"verifiedAt,omitempty" doc:"absent while it is not"`
+	Status     string     `json:"status"`
+	ErrorCode  string     `json:"errorCode,omitempty"`
+}
+
+// leaveActions are a period's actions of leaves by what came of them. Each is there once for a leave: plans that asked for it
+// again took the place of the ones before, and its deadline, which counts from the leave, tells the leaves of a person
+// apart. Its parameters are the organization and the period.
+const leaveActions = `select distinct on (identity_id, target, action, deadline_at)
+		identity_id, target, action, tier, deadline_at, verified_at, status, error_code
+	from operations where org = $1 and tier is not null and deadline_at is not null and requested_at >= $2 and requested_at < $3
+		and status not in ('superseded', 'unsupported')
+	order by identity_id, target, action, deadline_at, requested_at desc`
+
+// Punctuality counts the actions of leaves that were asked for in the period, by tier.
+func (tx *Tx) Punctuality(ctx context.Context, period Period, now time.Time) ([]Punctuality, error) {
+	rows, err := tx.Query(ctx, `select tier, count(*), count(*) filter (where verified_at <= deadline_at), count(*) filter (where verified_at > deadline_at),
+			count(*) filter (where verified_at is null and deadline_at >= $4), count(*) filter (where verified_at is null and deadline_at < $4)
+		from (`+leaveActions+`) a group by tier order by tier`, tx.Org, period.Since, period.until(), now)
+	if err != nil {
+		return nil, fmt.Errorf("count actions of leaves: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Punctuality])
+}
+
+// Breaches lists the actions of leaves that were asked for in the period and missed their deadline, those that are open
+// first, then the newest; at most limit.
+func (tx *Tx) Breaches(ctx context.Context, period Period, now time.Time, limit int) ([]Breach, error) {
+	rows, err := tx.Query(ctx, `select identity_id, target, action, tier, deadline_at, verified_at, status, error_code from (`+leaveActions+`) a
+		where coalesce(verified_at, $4) > deadline_at
+		order by verified_at is not null, deadline_at desc, identity_id, target, action limit $5`, tx.Org, period.Since, period.until(), now, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list breaches: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Breach])
 }

@@ -58,6 +58,17 @@ func serve(t *testing.T) *serving {
 	return s
 }
 
+func (s *serving) awaitListens() {
+	s.t.Helper()
+	s.within(time.Minute, "tenure serve listens", func() bool {
+		connection, err := net.Dial("tcp", strings.TrimPrefix(s.k.url, "http://"))
+		if err == nil {
+			_ = connection.Close()
+		}
+		return err == nil
+	})
+}
+
 // importWorkers sends the joiners as `tenure import` does, all at once.
 func (s *serving) importWorkers(t *testing.T, n int) {
 	t.Helper()
@@ -100,13 +111,7 @@ func TestSoakTenThousandJoiners(t *testing.T) {
 		joiners = n
 	}
 	s := serve(t)
-	s.within(time.Minute, "tenure serve listens", func() bool {
-		connection, err := net.Dial("tcp", strings.TrimPrefix(s.k.url, "http://"))
-		if err == nil {
-			_ = connection.Close()
-		}
-		return err == nil
-	})
+	s.awaitListens()
 	s.importWorkers(t, joiners)
 	began := time.Now()
 	var took []time.Duration

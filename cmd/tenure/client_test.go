@@ -29,7 +29,7 @@ func newFakeAPI(t *testing.T, answers map[string]string) (*fakeAPI, environ) {
 	f := &fakeAPI{t: t, answers: answers, body: map[string]string{}}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
-	return f, environ{"TENURE_URL": server.URL, "TENURE_ADMIN_TOKEN": "admin", "TENURE_HR_TOKEN": "hr"}
+	return f, environ{"TENURE_URL": server.URL, "TENURE_ADMIN_TOKEN": "admin", "TENURE_HR_TOKEN": "hr", "TENURE_KILL_TOKEN": "kill"}
 }
 
 func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {

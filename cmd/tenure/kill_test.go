@@ -91,7 +91,7 @@ func TestKillAsksForTheNumber(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]string{"2\n": "", "3\n": "names 2 people, and 3 was given", "yes\n": "not done: that is no number", "": "not done: that is no number"} {
 		api, env := newFakeAPI(t, map[string]string{"POST /v1/kills": `{"results":[]}`})
-		env["TENURE_KILL_TOKEN"], env[atTerminal] = "kill", "yes"
+		env[atTerminal] = "yes"
 		file := filepath.Join(t.TempDir(), "list")
 		require.NoError(t, os.WriteFile(file, []byte("a\nb\n"), 0o600))
 		r := tenureWith(t, env, typed, "kill", "--file", file, "--reason", "x")

@@ -40,10 +40,10 @@ type serving struct {
 }
 
 // serve starts `tenure serve` on a world without a worker. It reports its garbage collections.
-func serve(t *testing.T) *serving {
+func serve(t *testing.T, attemptTimeout, settleLag string) *serving {
 	t.Helper()
 	binary := buildTenure(t)
-	w := newWorld(t, settings{idle: true, attemptTimeout: "10s", blockBudget: "2m"})
+	w := newWorld(t, settings{idle: true, attemptTimeout: attemptTimeout, settleLag: settleLag, blockBudget: "2m"})
 	token, _, err := w.store.CreateToken(t.Context(), w.org, "soak", []string{"hr"}, time.Now().Add(6*time.Hour))
 	require.NoError(t, err)
 	listen := freeAddress(t)
@@ -110,7 +110,7 @@ func TestSoakTenThousandJoiners(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv(joinersVariable)); err == nil {
 		joiners = n
 	}
-	s := serve(t)
+	s := serve(t, "10s", "1s")
 	s.awaitListens()
 	s.importWorkers(t, joiners)
 	began := time.Now()

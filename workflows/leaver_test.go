@@ -14,10 +14,12 @@ func TestALeaverWaitsOnOneTimerThatSaysWhatFor(t *testing.T) {
 	e := newEngine(t)
 	e.startedAs(workflows.StageLeaver)
 	due := start.Add(time.Second + 4*time.Minute + 500*time.Millisecond)
+	second := revocation("crm", 1)
+	second.Kind = workflows.StepConfirm
 	e.plan = inOrder(
 		working(workflows.StageLeaver, revocation("crm", 1)),
 		waitingUntil(due, "confirm crm"),
-		working(workflows.StageLeaver, revocation("crm", 1)),
+		working(workflows.StageLeaver, second),
 		settled(workflows.StageLeaver))
 	e.at(time.Minute, func() {
 		require.Equal(t, "next: confirm crm at 2026-03-02 08:04:01 UTC", e.details())
@@ -27,6 +29,8 @@ func TestALeaverWaitsOnOneTimerThatSaysWhatFor(t *testing.T) {
 	require.Equal(t, []timer{{At: start.Add(time.Second), For: due.Sub(start.Add(time.Second)), Summary: "confirm crm at 2026-03-02T08:04:01Z"}}, e.timers)
 	require.Len(t, e.attempts, 2)
 	require.Equal(t, due, e.attempts[1].Began.UTC(), "planned when it was due")
+	require.Equal(t, 1, e.attempts[0].Options.Priority.PriorityKey)
+	require.Equal(t, 2, e.attempts[1].Options.Priority.PriorityKey, "a second look waits for those who are not out yet")
 	require.Len(t, e.upserts, 2, "the due time is set once, and unset when it is over")
 	at, ok := e.upserts[0].GetTime(workflows.AttributeDue)
 	require.True(t, ok)

@@ -174,6 +174,9 @@ func (l *lifecycle) applyOptions(ctx workflow.Context, step Step) workflow.Conte
 	if step.Urgent {
 		options.TaskQueue = UrgentQueue(base)
 		options.Priority.PriorityKey = 1
+		if step.Kind == StepConfirm { // a second look at somebody who is out waits for those who are not
+			options.Priority.PriorityKey = 2
+		}
 	}
 	return workflow.WithActivityOptions(ctx, options)
 }

@@ -132,15 +132,38 @@ func dataFolder(dir string, r report) (string, error) {
 	if !stack.Reachable(dir, user) {
 		folder = outside(dir)
 		r.linef("the user postgres cannot reach %s: its data goes to %s", dir, folder)
+		if err := setAside(folder, r); err != nil {
+			return "", err
+		}
 	}
 	return folder, stack.WriteFile(memory, []byte(folder+"\n"), 0o644)
+}
+
+// setAside moves away what a checkout that was deleted, at the same place, left outside of itself: its password was deleted
+// with it. What was moved away before is deleted.
+func setAside(folder string, r report) error {
+	data := filepath.Join(folder, "data")
+	if _, err := os.Stat(folder); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	text, _ := os.ReadFile(filepath.Join(data, "postmaster.pid")) // without one, nothing runs
+	pid, _, _ := strings.Cut(string(text), "\n")
+	if at, err := os.Readlink("/proc/" + pid + "/cwd"); pid != "" && err == nil && at == data {
+		return fmt.Errorf("the Postgres of an earlier checkout at this place still runs on %s: end it first (kill %s)", folder, pid)
+	}
+	before := folder + ".before"
+	if err := os.RemoveAll(before); err != nil {
+		return err
+	}
+	r.linef("what an earlier checkout at this place left there is now in %s: delete it if you like", before)
+	return os.Rename(folder, before)
 }
 
 // removeState deletes an engine's folder and its data outside, if any.
 func removeState(dir string) error {
 	if text, err := os.ReadFile(filepath.Join(dir, "postgres-folder")); err == nil {
 		if folder := strings.TrimSpace(string(text)); folder == outside(dir) {
-			if err := os.RemoveAll(folder); err != nil {
+			if err := errors.Join(os.RemoveAll(folder), os.RemoveAll(folder+".before")); err != nil {
 				return err
 			}
 		}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,4 +79,33 @@ func TestWhatAptSaysIsInTheError(t *testing.T) {
 	calls = aptGet(t, `[ "$1" = update ] || { echo "E: no space"; exit 100; }`)
 	require.EqualError(t, installDebians(t.Context(), "apt-get"), "apt-get install: exit status 100\nE: no space\n")
 	require.Equal(t, installed, calls())
+}
+
+// A checkout that is deleted leaves Postgres's data outside of itself, and takes the password along.
+func TestDataOfADeletedCheckoutIsSetAside(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "tenure-1")
+	data, silent := filepath.Join(folder, "data"), report{out: io.Discard}
+	require.NoError(t, setAside(folder, silent), "there is none")
+	for _, round := range []string{"first", "second"} {
+		require.NoError(t, os.MkdirAll(data, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(data, "PG_VERSION"), []byte(round), 0o600))
+		require.NoError(t, setAside(folder, silent))
+		require.NoDirExists(t, folder)
+		kept, err := os.ReadFile(filepath.Join(folder+".before", "data", "PG_VERSION"))
+		require.NoError(t, err)
+		require.Equal(t, round, string(kept))
+	}
+
+	require.NoError(t, os.MkdirAll(data, 0o755))
+	server := exec.CommandContext(t.Context(), "sleep", "60")
+	server.Dir = data
+	require.NoError(t, server.Start())
+	pid := strconv.Itoa(server.Process.Pid)
+	require.NoError(t, os.WriteFile(filepath.Join(data, "postmaster.pid"), []byte(pid+"\n"+data+"\n"), 0o600))
+	require.ErrorContains(t, setAside(folder, silent), "still runs on "+folder+": end it first (kill "+pid+")")
+	require.DirExists(t, data)
+	require.NoError(t, server.Process.Kill())
+	_ = server.Wait()
+	require.NoError(t, setAside(folder, silent), "it has ended, and its pid file is stale")
 }

@@ -127,7 +127,7 @@ func (a *app) killList(c *cobra.Command, file, reason string, count int) error {
 			Results []json.RawMessage `json:"results"`
 		}
 		if err := client.Post(c.Context(), "/v1/kills", apiclient.Kills{People: part, Reason: reason, Count: len(part)}, &answer); err != nil {
-			return fmt.Errorf("%d of %d people were killed before: %w", len(results), len(list), err)
+			return fmt.Errorf("the list is not finished, and some may be killed already: give the command once more, which kills nobody twice: %w", err)
 		}
 		results = append(results, answer.Results...)
 		progress.add(len(answer.Results))

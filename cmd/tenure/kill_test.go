@@ -86,6 +86,14 @@ func TestKillOfAList(t *testing.T) {
 	require.Contains(t, tenure(t, env, "kill", "--file", file+"x", "--reason", "x", "--count", "1").errOut, "no such file")
 }
 
+func TestKillOfAListThatIsCutOff(t *testing.T) {
+	t.Parallel()
+	env := environ{"TENURE_URL": "http://127.0.0.1:1", "TENURE_KILL_TOKEN": "kill"}
+	r := tenureWith(t, env, "E1\nE2\n", "kill", "--file", "-", "--reason", "x", "--count", "2")
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.errOut, "the list is not finished, and some may be killed already: give the command once more, which kills nobody twice: reach Tenure on")
+}
+
 // Whoever is at the terminal types how many people they mean.
 func TestKillAsksForTheNumber(t *testing.T) {
 	t.Parallel()

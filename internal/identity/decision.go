@@ -8,7 +8,7 @@ import (
 )
 
 // DecisionSource is the source under which the decisions of an organization's own people stand in a person's timeline. No
-// source of a policy can have its name.
+// source that a policy declares can have its name; entries are told by their types, which no feed can send.
 const DecisionSource = "tenure"
 
 // The types of decisions. They come by no feed.

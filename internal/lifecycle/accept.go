@@ -281,7 +281,8 @@ type timeline struct {
 func newTimeline(entries []store.SourcedEntry, p *policy.Policy) timeline {
 	t := timeline{bySource: map[string][]identity.Entry{}, policy: p}
 	for _, e := range entries {
-		if e.Source == identity.DecisionSource {
+		// By the type, which no feed can send: a policy without sources takes facts from one of any name.
+		if e.Type == identity.IdentityKilled || e.Type == identity.IdentityReinstated {
 			t.decisions = append(t.decisions, e.Entry)
 			continue
 		}

@@ -158,6 +158,22 @@ func TestAKillIsOneDecision(t *testing.T) {
 	require.Equal(t, 2, k.count(`select count(*) from audit where action = 'identity.killed'`))
 }
 
+// A feed that calls itself what decisions are kept under is a feed, and decides nothing.
+func TestAFeedNamedLikeDecisionsLiftsNoKill(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "organization: "+org+"\ntimeZone: UTC\n"+targets)
+	says := func(kind identity.EventType) {
+		h.accept(h.event(identity.DecisionSource, kind, map[string]any{"employeeId": "1", "startDate": "2020-01-01"}))
+	}
+	says(identity.WorkerJoined)
+	require.Equal(t, 1, h.count(`select count(*) from identities where state = 'active'`))
+	_, err := h.service.Kill(t.Context(), org, lifecycle.Caller{Actor: "test"}, "1", "a reason")
+	require.NoError(t, err)
+	says(identity.WorkerChanged)
+	says(identity.WorkerJoined)
+	require.Equal(t, 1, h.count(`select count(*) from identities where state = 'left'`))
+}
+
 // The last decision counts, also when the clock was set back in between.
 func TestADecisionComesAfterTheOneBefore(t *testing.T) {
 	t.Parallel()
